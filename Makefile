@@ -1,0 +1,46 @@
+# Everything a newcomer needs: `make demo` and `make test`. The rest is for daily work.
+GO      ?= go
+PREFIX  ?= /usr/local
+LISTEN  ?= 127.0.0.1:8080
+EVENTS  ?= 20000
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILD   := $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)"
+
+.PHONY: build demo test check fuzz generate bench soak deps install clean
+
+build: ## the binary, ./countersign
+	$(BUILD) -o countersign ./cmd/countersign
+
+demo: build ## a server with a made-up estate; prints a URL, a key and lines to paste
+	./countersign demo --listen $(LISTEN) --events $(EVENTS)
+
+test: ## fetch what the tests need, check the code, run every test
+	scripts/deps.sh
+	scripts/check.sh
+	scripts/test.sh
+
+check: ## the quick half of `make test`: format, vet, staticcheck, shape, tests with the race detector
+	scripts/check.sh
+	$(GO) test -race -short ./...
+
+fuzz: ## a short run of every fuzz target (FUZZTIME=10s)
+	scripts/fuzz.sh
+
+generate: ## rewrite test vectors and golden files; `git diff` must then be empty
+	scripts/generate.sh
+
+bench: ## benchmarks with the project's own units
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+soak: ## the long form of the fault, kill and fuzz runs (hours)
+	COUNTERSIGN_SOAK=1 $(GO) test -timeout 6h -count 1 -v -run 'Soak|Kill|Crash|Model|Law|Suite|Fault' ./...
+	FUZZTIME=10m scripts/fuzz.sh
+
+deps: ## what tests need beside Go, from Debian's packages where it can
+	scripts/deps.sh
+
+install: build ## PREFIX=/usr/local
+	install -D -m 0755 countersign $(DESTDIR)$(PREFIX)/bin/countersign
+
+clean:
+	rm -f countersign

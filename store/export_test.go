@@ -1,0 +1,40 @@
+package store
+
+import (
+	"time"
+
+	"countersign/event"
+	"countersign/internal/durable"
+)
+
+// ClaimOn is Claim on another file system.
+func ClaimOn(fs durable.FS, path string) (*Dir, error) { return claim(fs, path) }
+
+// Window is what sorts one page.
+func Window(a []*event.Entry, from, to int, cmp func(a, b *event.Entry) int) {
+	window(a, from, to, cmp)
+}
+
+// Pins gives tests the pins alone, with keys that are plain text.
+type Pins struct{ p *pins }
+
+// NewPins returns empty pins.
+func NewPins(now func() time.Time) Pins { return Pins{newPins(now)} }
+
+// Size is pins.size.
+func (p Pins) Size(token, key string, offset uint64) (uint64, bool) {
+	return p.p.size(token, keyOf(key), offset)
+}
+
+// Ended is pins.ended.
+func (p Pins) Ended(token, key string, size, offset, end uint64) {
+	p.p.ended(token, keyOf(key), size, offset, end)
+}
+
+// Tokens returns how many tokens are remembered.
+func (p Pins) Tokens() int { return len(p.p.byToken) }
+
+func keyOf(key string) (k pinKey) {
+	copy(k[:], key)
+	return k
+}

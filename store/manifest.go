@@ -1,0 +1,73 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"countersign/internal/durable"
+	"countersign/wal"
+)
+
+// manifestFormat is the number of the directory layout this release writes and reads.
+const manifestFormat = 1
+
+const maxManifestBytes = 1 << 16
+
+// manifest says what the directory holds. While a server runs, Clean is nil; a clean stop writes the place
+// where the log then ends, so that at the next start a log that ends elsewhere is damage and not the torn
+// frame of a power loss.
+type manifest struct {
+	Format int           `json:"format"`
+	Clean  *wal.Position `json:"clean,omitempty"`
+}
+
+func readManifest(f durable.FS, dir string) (manifest, error) {
+	name := filepath.Join(dir, manifestName)
+	b, err := durable.ReadFile(f, name, maxManifestBytes)
+	if err != nil {
+		return manifest{}, err
+	}
+	var m manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return manifest{}, &wal.CorruptError{File: name, What: "is not a manifest: " + err.Error()}
+	}
+	if m.Format != manifestFormat {
+		return manifest{}, fmt.Errorf("%s has format %d and this release reads %d: use the release that wrote it", name, m.Format, manifestFormat)
+	}
+	return m, nil
+}
+
+func writeManifest(f durable.FS, dir string, m manifest) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(f, filepath.Join(dir, manifestName), append(b, '\n')); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return nil
+}
+
+// initialise makes a missing or empty directory a data directory. A directory with other things in it is
+// refused: it is somebody else's, or a data directory that lost its manifest, and both need a person.
+func initialise(f durable.FS, dir string) (manifest, error) {
+	m, err := readManifest(f, dir)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	names, err := f.ReadDir(dir)
+	if err != nil {
+		return m, fmt.Errorf("read data directory: %w", err)
+	}
+	for _, n := range names {
+		// A crash between taking the lock and writing the first manifest leaves only these.
+		if n != lockName && !durable.IsTemp(n) {
+			return m, fmt.Errorf("%s is not empty and has no manifest: it is no data directory (found %q)", dir, n)
+		}
+	}
+	m = manifest{Format: manifestFormat}
+	return m, writeManifest(f, dir, m)
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+
+	"countersign/event"
+	"countersign/wal"
+)
+
+// ServerAccount is the account of entries that concern no customer.
+const ServerAccount = "countersign"
+
+// recover replays the log into memory. The frames go through the same numbering checks and the same
+// publishing as new ones.
+func (s *Store) recover(o Options) error {
+	s.tail = newTail()
+	snap := &snapshot{}
+	dir := filepath.Join(s.dir.path, walName)
+	log, rec, err := wal.Open(s.dir.fs, dir, wal.Options{
+		AsideDir:      s.asideDir(),
+		NoPreallocate: o.NoPreallocate,
+		Clean:         s.dir.manifest.Clean,
+	}, func(b *wal.Batch) error {
+		entries, err := s.replay(b)
+		if err != nil {
+			return err
+		}
+		snap = snap.with(entries)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.log, s.recovery = log, rec
+	s.snap.Store(snap)
+	// From here the log may grow, so a mark that it ends at a known place must be gone first; else the next
+	// start would take what is recorded now for damage.
+	if s.dir.manifest.Clean != nil {
+		if err := writeManifest(s.dir.fs, s.dir.path, manifest{Format: manifestFormat}); err != nil {
+			log.Abandon()
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) replay(b *wal.Batch) ([]*event.Entry, error) {
+	t := s.tail
+	for _, seed := range b.Seeds {
+		if seed.Block != uint64(len(t.seeds)) {
+			return nil, &wal.CorruptError{What: fmt.Sprintf("seed of block %d where %d is due", seed.Block, len(t.seeds))}
+		}
+		t.seeds = append(t.seeds, seed.Bytes)
+	}
+	if b.FirstSeq != t.next {
+		return nil, &wal.CorruptError{What: fmt.Sprintf("batch of seq %d where %d is due", b.FirstSeq, t.next)}
+	}
+	entries := make([]*event.Entry, len(b.Entries))
+	for i, body := range b.Entries {
+		e, err := event.DecodeBody(body)
+		if err != nil {
+			return nil, &wal.CorruptError{What: fmt.Sprintf("body of seq %d: %v", t.next, err)}
+		}
+		e.Seq = t.next
+		if what := t.checkEntry(&e); what != "" {
+			return nil, &wal.CorruptError{What: fmt.Sprintf("seq %d: %s", e.Seq, what)}
+		}
+		t.heads[e.Account.ID] = head{count: e.AccountSeq + 1, last: e.Seq}
+		t.keys[event.DedupKey(s.dedup, e.Account.ID, e.Source, e.ID)] = e.Seq
+		t.received = e.ReceivedAt
+		t.next++
+		entries[i] = &e
+	}
+	return entries, nil
+}
+
+// recordAside records each file of torn bytes that is kept aside. A crash before this came through is made
+// up for at the next open: the id is the file's name, so each file is recorded once.
+func (s *Store) recordAside() error {
+	names, err := s.dir.fs.ReadDir(s.asideDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read what is kept aside: %w", err)
+	}
+	var events []event.Event
+	for _, name := range names {
+		size, err := s.dir.fs.Size(filepath.Join(s.asideDir(), name))
+		if err != nil {
+			return fmt.Errorf("read what is kept aside: %w", err)
+		}
+		events = append(events, event.Event{
+			ID:          "torn-" + name,
+			OccurredAt:  event.MicrosOf(s.now()),
+			Account:     event.Account{ID: ServerAccount},
+			Actor:       event.Actor{Type: event.ActorSystem},
+			Action:      "START",
+			Resource:    event.Resource{Type: "SERVER", ID: event.TextOf(ServerAccount), Name: event.TextOf(ServerAccount)},
+			Outcome:     event.OutcomeWarning,
+			Description: event.TextOf("The last frame of the log was torn when the server stopped; its bytes are kept aside"),
+			Source:      SelfSource,
+			Attributes: []event.Attribute{
+				{Name: "aside_bytes", Value: strconv.FormatInt(size, 10)},
+				{Name: "aside_file", Value: name},
+			},
+		})
+	}
+	_, err = s.appendNew(context.Background(), events)
+	return err
+}
+
+// appendNew records those of the store's own events that are not recorded yet, whatever else they say now.
+func (s *Store) appendNew(ctx context.Context, events []event.Event) (Receipt, error) {
+	var fresh []event.Event
+	for _, e := range events {
+		// Safe without the writer: it has nothing to do before Open returns.
+		if _, known := s.tail.keys[event.DedupKey(s.dedup, e.Account.ID, e.Source, e.ID)]; !known {
+			fresh = append(fresh, e)
+		}
+	}
+	return s.Append(ctx, fresh, selfSender)
+}

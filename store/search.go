@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"countersign/event"
+	"countersign/problem"
+	"countersign/query"
+)
+
+// Page is the answer to a query: the exact number of matching entries among the first TreeSize of the
+// trail, and the wanted range of them. ErasureMark counts the erasures that had been carried out, which can
+// change what a filter finds. The entries are shared with other readers: nobody may change them.
+type Page struct {
+	Total       uint64
+	TreeSize    uint64
+	ErasureMark uint64
+	Entries     []*event.Entry
+}
+
+// Search answers q at one tree size. A page past the end is empty and has the total.
+func (s *Store) Search(ctx context.Context, q query.Query) (Page, error) {
+	snap, size, err := s.view(q.AsOf)
+	if err != nil {
+		return Page{}, err
+	}
+	matches, err := scan(ctx, snap, size, q.Filter)
+	if err != nil {
+		return Page{}, err
+	}
+	p := Page{Total: uint64(len(matches)), TreeSize: size}
+	if q.Offset >= p.Total || q.Limit <= 0 {
+		return p, nil
+	}
+	from := int(q.Offset)
+	to := from + min(q.Limit, len(matches)-from)
+	switch {
+	case !bySeq(q.Sort):
+		window(matches, from, to, q.Sort.Compile())
+		p.Entries = slices.Clone(matches[from:to])
+	case q.Sort.Desc:
+		p.Entries = slices.Clone(matches[len(matches)-to : len(matches)-from])
+		slices.Reverse(p.Entries)
+	default:
+		p.Entries = slices.Clone(matches[from:to])
+	}
+	return p, nil
+}
+
+// Each calls fn with every match of q in order, whatever its Offset and Limit, and stops at the first
+// error. All come from one tree size; what is recorded meanwhile does not disturb it.
+func (s *Store) Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (Page, error) {
+	snap, size, err := s.view(q.AsOf)
+	if err != nil {
+		return Page{}, err
+	}
+	matches, err := scan(ctx, snap, size, q.Filter)
+	if err != nil {
+		return Page{}, err
+	}
+	if bySeq(q.Sort) && q.Sort.Desc {
+		slices.Reverse(matches)
+	} else if !bySeq(q.Sort) {
+		slices.SortFunc(matches, q.Sort.Compile())
+	}
+	p := Page{Total: uint64(len(matches)), TreeSize: size}
+	for _, e := range matches {
+		if err := ctx.Err(); err != nil {
+			return p, err
+		}
+		if err := fn(e); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// Entry returns the entry with the given seq. It knows no caller: whoever shows the entry to one restricts
+// a Search instead.
+func (s *Store) Entry(seq uint64) (*event.Entry, bool) {
+	snap := s.snap.Load()
+	if seq >= snap.size {
+		return nil, false
+	}
+	return snap.at(seq), true
+}
+
+func (s *Store) view(asOf *uint64) (*snapshot, uint64, error) {
+	snap := s.snap.Load()
+	if asOf == nil {
+		return snap, snap.size, nil
+	}
+	if *asOf > snap.size {
+		return nil, 0, problem.Bad("as_of", "", "the trail has %d entries, not yet %d", snap.size, *asOf)
+	}
+	return snap, *asOf, nil
+}
+
+// scan returns the matches of f among the first size entries in seq order.
+func scan(ctx context.Context, snap *snapshot, size uint64, f query.Filter) ([]*event.Entry, error) {
+	match := query.Compile(f)
+	var matches []*event.Entry
+	for first := uint64(0); first < size; first += chunkLen {
+		if err := ctx.Err(); err != nil {
+			return nil, &problem.Error{Kind: problem.Unavailable, Detail: "the request ended before it could be answered", Cause: err}
+		}
+		for _, e := range snap.chunks[first>>chunkBits][:min(chunkLen, size-first)] {
+			if match(e) {
+				matches = append(matches, e)
+			}
+		}
+	}
+	return matches, nil
+}
+
+// bySeq tells whether the order is that of the trail itself, which needs no sorting.
+func bySeq(o query.Sort) bool {
+	return len(o.Classes) == 0 && (o.Field == query.Seq || o.Field == "")
+}
+
+// window rearranges a so that a[from:to] holds what it would hold if a were sorted: quickselect at both
+// ends, then a sort of what lies between. A page then costs one pass and not a sort of all matches.
+func window(a []*event.Entry, from, to int, cmp func(a, b *event.Entry) int) {
+	lo, hi := 0, len(a)
+	if from > 0 {
+		lo = selectRank(a, lo, hi, from, cmp)
+	}
+	if to < hi {
+		hi = selectRank(a, lo, hi, to, cmp)
+	}
+	slices.SortFunc(a[lo:hi], cmp)
+}
+
+// selectRank partitions a[lo:hi] so that nothing before rank k is greater than anything from k on, and
+// returns k. Orders are total, so no two elements are equal.
+func selectRank(a []*event.Entry, lo, hi, k int, cmp func(a, b *event.Entry) int) int {
+	rounds := 4 * int(math.Log2(float64(hi-lo)+2))
+	for ; hi-lo > 16 && rounds > 0; rounds-- {
+		p := pivot(a, lo, hi, cmp)
+		a[p], a[hi-1] = a[hi-1], a[p]
+		mid := lo
+		for i := lo; i < hi-1; i++ {
+			if cmp(a[i], a[hi-1]) < 0 {
+				a[i], a[mid] = a[mid], a[i]
+				mid++
+			}
+		}
+		a[mid], a[hi-1] = a[hi-1], a[mid]
+		switch {
+		case k < mid:
+			hi = mid
+		case k > mid+1:
+			lo = mid + 1
+		default:
+			return k // mid is in its final place, and k borders on it
+		}
+	}
+	// Few are left, or the pivots were unlucky: sorting bounds the worst case.
+	slices.SortFunc(a[lo:hi], cmp)
+	return k
+}
+
+// pivot returns the index of the median of three.
+func pivot(a []*event.Entry, lo, hi int, cmp func(a, b *event.Entry) int) int {
+	i, j, k := lo, lo+(hi-lo)/2, hi-1
+	if cmp(a[j], a[i]) < 0 {
+		i, j = j, i
+	}
+	if cmp(a[k], a[j]) < 0 {
+		j = k
+		if cmp(a[j], a[i]) < 0 {
+			j = i
+		}
+	}
+	return j
+}

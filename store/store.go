@@ -1,0 +1,247 @@
+// Package store owns a data directory: it appends, recovers and answers queries.
+//
+// Terms are those of docs/format/wal.md and package event. The trail is all entries in seq order; the open
+// segment is its newest part, in memory and in the write-ahead log. Until sealing exists the open segment
+// is the whole trail.
+//
+// Promises. Append returns after the sync that covers its events. A query is answered from one immutable
+// snapshot, so its total is exact at the tree size it names and readers never wait for writers. The answers
+// are those of query.Matches and query.Compare over each entry (package storetest holds every store to it).
+//
+// Durability. One goroutine numbers events and hands whole batches to one other, which writes one frame,
+// syncs once, and only then takes the next; so only the last frame of the log can be torn. A write that
+// fails is forgotten and may be tried again. A sync that fails is final: what the page cache shows may never
+// have reached the disk, so nothing more is written and Failed tells the owner to stop the process; reads
+// go on until then. At open the torn bytes of an unclean stop are kept aside, recorded and reported; any
+// other damage refuses the directory and changes nothing in it.
+//
+// It knows no HTTP, no dialect and no user: who may see what is in the filter it is given.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"countersign/event"
+	"countersign/internal/durable"
+	"countersign/problem"
+	"countersign/wal"
+)
+
+// Options are the settings of a store.
+type Options struct {
+	// DedupKey keys the hashes of event ids that find duplicates. It must be the same at every open while
+	// the directory lives. Required.
+	DedupKey []byte
+	// Now is the server's clock; nil means time.Now.
+	Now func() time.Time
+	// Logger gets what an operator should know; nil discards it.
+	Logger *slog.Logger
+	// NoPreallocate leaves out reserving log space ahead, for file systems that charge for it.
+	NoPreallocate bool
+}
+
+// Dir is a data directory claimed for this process.
+type Dir struct {
+	fs       durable.FS
+	path     string
+	lock     io.Closer
+	manifest manifest
+}
+
+// Claim locks a data directory, making it when it is missing or empty. The manifest is there when it
+// returns, so others (identity) may put their files beside it before Open.
+func Claim(path string) (*Dir, error) { return claim(durable.OS(), path) }
+
+func claim(fs durable.FS, path string) (*Dir, error) {
+	if err := fs.MkdirAll(path, durable.DirMode); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	lock, err := fs.Lock(filepath.Join(path, lockName))
+	if l, held := errors.AsType[*durable.LockedError](err); held {
+		return nil, fmt.Errorf("data directory %s is in use by process %d: stop that server or choose another directory", path, l.PID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claim data directory: %w", err)
+	}
+	m, err := initialise(fs, path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &Dir{fs: fs, path: path, lock: lock, manifest: m}, nil
+}
+
+// Path returns where the directory is.
+func (d *Dir) Path() string { return d.path }
+
+// Release gives the directory back. After Open the store does it.
+func (d *Dir) Release() error { return d.lock.Close() }
+
+// Store is an open trail. All methods may be called from any goroutine.
+type Store struct {
+	dir    *Dir
+	now    func() time.Time
+	logger *slog.Logger
+	dedup  []byte
+
+	log      *wal.Log
+	recovery wal.Recovery
+	pins     *pins
+
+	snap   atomic.Pointer[snapshot]
+	fault  atomic.Pointer[problem.Error] // why the last write failed; nil after one that worked
+	failed chan struct{}                 // closed by a failed sync
+
+	requests   chan *request
+	writerDone chan struct{}
+
+	tail  *tail          // the writer's, from the start of write
+	final *problem.Error // the writer's: why nothing can be written any more
+
+	gate   sync.RWMutex // held for reading while a request is queued; see submit
+	closed bool
+}
+
+// Open claims the directory and opens the trail in it.
+func Open(path string, o Options) (*Store, error) {
+	d, err := Claim(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.Open(o)
+	if err != nil {
+		return nil, errors.Join(err, d.Release())
+	}
+	return s, nil
+}
+
+// Open recovers the trail and starts its writer. On an error the directory stays claimed.
+func (d *Dir) Open(o Options) (*Store, error) {
+	if len(o.DedupKey) == 0 {
+		return nil, errors.New("open store: no duplicate-detection key")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{
+		dir: d, now: o.Now, logger: o.Logger, dedup: o.DedupKey,
+		pins:       newPins(o.Now),
+		failed:     make(chan struct{}),
+		requests:   make(chan *request, queuedRequests),
+		writerDone: make(chan struct{}),
+	}
+	if err := s.recover(o); err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.path, err)
+	}
+	go s.write() // ends with s.requests; Close waits for it
+	if err := s.recordAside(); err != nil {
+		err = errors.Join(fmt.Errorf("open %s: %w", d.path, err), s.stop())
+		s.log.Abandon()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Size returns the number of entries that are durable.
+func (s *Store) Size() uint64 { return s.snap.Load().size }
+
+// Recovery tells what was found at Open.
+func (s *Store) Recovery() wal.Recovery { return s.recovery }
+
+// Failed is closed when a sync failed: the process must end, since memory may hold what the disk does not.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// Ready returns nil when events can be recorded. After a failed write it tries the disk again, so that a
+// full disk that has space again is noticed without an event having to be sent.
+func (s *Store) Ready() error {
+	select {
+	case <-s.failed:
+		return s.fault.Load()
+	default:
+	}
+	if s.fault.Load() == nil {
+		s.gate.RLock()
+		defer s.gate.RUnlock()
+		if s.closed {
+			return problem.New(problem.Unavailable, "the server is stopping")
+		}
+		return nil
+	}
+	probe := &request{done: make(chan struct{})}
+	if err := s.submit(context.Background(), probe); err != nil {
+		return err
+	}
+	<-probe.done
+	return probe.err
+}
+
+// Close answers what was accepted, stops, and leaves the log trimmed and marked as cleanly stopped. The
+// caller must have stopped using the store; an Append that comes too late is refused.
+func (s *Store) Close() error {
+	if err := s.stop(); err != nil {
+		return err
+	}
+	var err error
+	if s.final != nil {
+		s.log.Abandon()
+		err = s.final
+	} else {
+		err = s.closeLog()
+	}
+	return errors.Join(err, s.dir.Release())
+}
+
+var errClosed = errors.New("the store is closed")
+
+// stop ends the writer after it has answered everything that is queued.
+func (s *Store) stop() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.closed = true
+	close(s.requests)
+	<-s.writerDone
+	return nil
+}
+
+func (s *Store) closeLog() error {
+	end, err := s.log.Close()
+	if err != nil {
+		return fmt.Errorf("close log: %w", err)
+	}
+	// The log is trimmed and synced before the manifest says where it ends; else a crash between the two
+	// would look like damage.
+	return writeManifest(s.dir.fs, s.dir.path, manifest{Format: manifestFormat, Clean: &end})
+}
+
+// checkEntry tells why e cannot be the next entry of the trail, "" when it can.
+func (t *tail) checkEntry(e *event.Entry) string {
+	h, known := t.heads[e.Account.ID]
+	prev := uint64(event.NoPrev)
+	if known {
+		prev = h.last
+	}
+	switch {
+	case e.ReceivedAt < t.received:
+		return "an entry was received before the one before it"
+	case e.AccountSeq != h.count || e.AccountPrev != prev:
+		return "the chain of an account has a gap"
+	case uint64(len(t.seeds)) <= e.Seq>>8:
+		return "the seed of a block is missing"
+	}
+	return ""
+}
+
+func (s *Store) asideDir() string { return filepath.Join(s.dir.path, asideName) }

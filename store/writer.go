@@ -1,0 +1,202 @@
+package store
+
+import (
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"countersign/event"
+	"countersign/internal/durable"
+	"countersign/problem"
+	"countersign/wal"
+)
+
+// probeBytes is what a request without events asks the disk for.
+const probeBytes = 4096
+
+// written is what became of a draft that was given to the committer.
+type written struct {
+	draft *draft
+	err   error
+}
+
+// write is the one goroutine that owns the tail. It numbers the waiting requests while the batch before
+// them is being synced, so at most one batch is on its way to the disk and at most one is ready behind it:
+// a frame is written only after the sync of the frame before it succeeded, which is why only the last
+// frame of the log can ever be torn.
+func (s *Store) write() {
+	defer close(s.writerDone)
+	toDisk := make(chan *draft)
+	fromDisk := make(chan written)
+	go s.commit(toDisk, fromDisk) // ends with toDisk, waited for below
+	defer func() {
+		close(toDisk)
+		for range fromDisk {
+		}
+	}()
+
+	var busy, ready *draft // on its way to the disk; numbered on top of it
+	requests := s.requests
+	for requests != nil || busy != nil || ready != nil {
+		if busy == nil && ready != nil {
+			busy, ready = ready, nil
+			toDisk <- busy
+		}
+		in := requests
+		if ready != nil {
+			in = nil // the batch behind is complete: let the disk catch up
+		}
+		select {
+		case r, open := <-in:
+			if !open {
+				requests = nil
+				continue
+			}
+			batch, open := s.drain(r)
+			if !open {
+				requests = nil
+			}
+			ready = s.prepare(batch, busy)
+		case w := <-fromDisk:
+			busy = nil
+			s.finish(w)
+			if ready != nil && w.err != nil {
+				// The batch behind was numbered on top of one that is not there.
+				ready = s.prepare(ready.requests, nil)
+			} else if ready != nil {
+				ready.below = nil
+			}
+		}
+	}
+}
+
+// drain takes what waits behind r, up to a batch.
+func (s *Store) drain(r *request) (batch []*request, open bool) {
+	batch = append(batch, r)
+	for n, bytes := len(r.entries), r.bytes; n < batchEntries && bytes < batchBytes; {
+		select {
+		case r, open := <-s.requests:
+			if !open {
+				return batch, false
+			}
+			batch = append(batch, r)
+			n, bytes = n+len(r.entries), bytes+r.bytes
+		default:
+			return batch, true
+		}
+	}
+	return batch, true
+}
+
+// prepare numbers the requests on top of the tail and the draft that is being written. Requests that are
+// refused, and a batch that adds nothing and waits for nothing, are answered here; the result is nil when
+// nothing is left to write.
+func (s *Store) prepare(batch []*request, busy *draft) *draft {
+	if s.final != nil {
+		for _, r := range batch {
+			r.fail(s.final)
+		}
+		return nil
+	}
+	d := newDraft(s.tail, busy, event.MicrosOf(s.now()))
+	for _, r := range batch {
+		if r.err = s.stage(d, r); r.err != nil {
+			r.receipt = Receipt{}
+			s.recordConflict(d, r, r.err)
+		}
+		// Even a refusal waits for the draft: it names a first seq that may not be durable yet.
+		d.requests = append(d.requests, r)
+	}
+	if len(d.entries) == 0 && busy == nil && !probing(batch) {
+		for _, r := range batch {
+			close(r.done)
+		}
+		return nil
+	}
+	if err := d.encode(); err != nil {
+		p := &problem.Error{Kind: problem.TooLarge, Detail: "the events are too large to be recorded together", Cause: err}
+		for _, r := range batch {
+			r.fail(p)
+		}
+		return nil
+	}
+	return d
+}
+
+// probing tells whether a request of the batch asks only whether the disk can be written.
+func probing(batch []*request) bool {
+	for _, r := range batch {
+		if len(r.entries) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// commit writes and syncs one draft after the other.
+func (s *Store) commit(drafts <-chan *draft, results chan<- written) {
+	defer close(results)
+	for d := range drafts {
+		results <- written{draft: d, err: s.toDisk(d)}
+	}
+}
+
+func (s *Store) toDisk(d *draft) error {
+	// Room is made sure of before anything is written, so that a full disk shows here and not in half a frame.
+	if err := s.log.Reserve(int64(max(len(d.frame), probeBytes))); err != nil {
+		return err
+	}
+	if len(d.frame) == 0 {
+		return nil
+	}
+	if err := s.log.Write(d.frame); err != nil {
+		return err
+	}
+	return s.log.Sync()
+}
+
+// finish publishes a durable draft, or drops one that could not be written, and answers its requests. The
+// snapshot is swapped first: who has an answer finds the entries.
+func (s *Store) finish(w written) {
+	if w.err != nil {
+		p := s.refusal(w)
+		for _, r := range w.draft.requests {
+			r.fail(p)
+		}
+		return
+	}
+	s.fault.Store(nil)
+	s.tail.settle(w.draft)
+	s.snap.Store(s.snap.Load().with(w.draft.entries))
+	for _, r := range w.draft.requests {
+		close(r.done)
+	}
+}
+
+// refusal turns a disk error into what the waiting callers are told, and remembers it for Ready.
+func (s *Store) refusal(w written) *problem.Error {
+	p := &problem.Error{Kind: problem.Unavailable, Detail: "the log cannot be written now", RetryAfter: 5 * time.Second, Cause: w.err}
+	if durable.IsNoSpace(w.err) {
+		p.Detail = "the disk is full: nothing is recorded until there is space again"
+	}
+	final := errors.Is(w.err, wal.ErrFailed)
+	if final {
+		p.Detail, p.RetryAfter = "the disk refused to sync the log: the server stops", 0
+		s.final = p
+		close(s.failed)
+	}
+	s.fault.Store(p)
+	s.logger.Error("write the log", "error", w.err, "final", final)
+	return p
+}
+
+func (r *request) fail(p *problem.Error) {
+	r.receipt, r.err = Receipt{}, p
+	close(r.done)
+}
+
+func (s *Store) newSeed() event.Block {
+	var b event.Block
+	rand.Read(b[:]) // never fails: the runtime ends the process when the system has no randomness
+	return b
+}

@@ -3,6 +3,7 @@ package durable_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -98,6 +99,28 @@ func TestAllocateGrowsWithZerosAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestWritingZerosStandsInForAllocation(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	f, err := durable.OS().OpenFile(name, os.O_RDWR|os.O_CREATE, durable.FileMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("text"), 0); err != nil {
+		t.Fatal(err)
+	}
+	const end = 3<<20 + 5
+	for _, end := range []int64{end, 2} {
+		if err := durable.WriteZeros(f, end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := durable.ReadFile(durable.OS(), name, end)
+	if err != nil || !bytes.Equal(got, append([]byte("text"), make([]byte, end-4)...)) {
+		t.Errorf("%d bytes, or content changed, %v", len(got), err)
+	}
+}
+
 func TestMkdirAllIsForFoldersOnly(t *testing.T) {
 	dir := t.TempDir()
 	deep := filepath.Join(dir, "a", "b", "c")
@@ -149,11 +172,16 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		os.Stdout.WriteString("locked\n")
-		select {}
+		// Standard input ends when the parent does, so that no child is left behind.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
 	}
 	name := filepath.Join(t.TempDir(), "LOCK")
 	child := exec.Command(os.Args[0], "-test.run=^TestLockEndsWithItsProcess$")
 	child.Env = append(os.Environ(), env+"="+name)
+	if _, err := child.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

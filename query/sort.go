@@ -1,0 +1,136 @@
+package query
+
+import (
+	"cmp"
+	"strings"
+	"unicode/utf8"
+
+	"countersign/event"
+)
+
+// Compare returns -1, 0 or 1 as a stands before, at or after b in the order s. It is 0 only for entries of
+// the same Seq. A Field that is none orders by seq alone.
+func Compare(s Sort, a, b *event.Entry) int { return s.Compile()(a, b) }
+
+// Compile returns a function with the answers of Compare(s, a, b) for many entries.
+func (s Sort) Compile() func(a, b *event.Entry) int {
+	key := s.compileKey()
+	if s.Desc {
+		return func(a, b *event.Entry) int { return cmp.Or(key(b, a), cmp.Compare(b.Seq, a.Seq)) }
+	}
+	return func(a, b *event.Entry) int { return cmp.Or(key(a, b), cmp.Compare(a.Seq, b.Seq)) }
+}
+
+// compileKey returns the ascending comparison without its tie-break.
+func (s Sort) compileKey() func(a, b *event.Entry) int {
+	if len(s.Classes) > 0 {
+		classes := compileAll(s.Classes)
+		return func(a, b *event.Entry) int { return cmp.Compare(firstMatch(classes, a), firstMatch(classes, b)) }
+	}
+	if value := TextOf(s.Field); value != nil {
+		return func(a, b *event.Entry) int { return CompareText(value(a), value(b)) }
+	}
+	if value := NumberOf(s.Field); value != nil {
+		return func(a, b *event.Entry) int { return cmp.Compare(value(a), value(b)) }
+	}
+	return func(a, b *event.Entry) int { return 0 }
+}
+
+func firstMatch(classes []func(*event.Entry) bool, e *event.Entry) int {
+	for i, match := range classes {
+		if match(e) {
+			return i
+		}
+	}
+	return len(classes)
+}
+
+// CompareText is the ascending order of text: absent first, then by case-folded bytes, then by bytes.
+func CompareText(a, b event.Text) int {
+	if !a.Present || !b.Present {
+		switch {
+		case a.Present:
+			return 1
+		case b.Present:
+			return -1
+		}
+		return 0
+	}
+	return cmp.Or(compareFolded(a.Value, b.Value), strings.Compare(a.Value, b.Value))
+}
+
+// compareFolded returns strings.Compare(Fold(a), Fold(b)).
+func compareFolded(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		ca, cb := a[i], b[i]
+		if ca >= utf8.RuneSelf || cb >= utf8.RuneSelf {
+			return strings.Compare(Fold(a[i:]), Fold(b[i:]))
+		}
+		if c := cmp.Compare(lower(ca), lower(cb)); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+const (
+	ascending  = "asc"
+	descending = "desc"
+)
+
+// ParseSort reads FIELD, FIELD:asc or FIELD:desc, with field names as in the search text. Without a
+// direction the order is ascending. Errors are *ParseError.
+func ParseSort(text string) (Sort, error) {
+	p := parser{text: text}
+	if err := p.checkText(); err != nil {
+		return Sort{}, err
+	}
+	f, _, err := p.field("")
+	if err != nil {
+		return Sort{}, err
+	}
+	s := Sort{Field: f}
+	if p.pos == len(text) {
+		return s, nil
+	}
+	if text[p.pos] != ':' {
+		return Sort{}, p.errorf(p.pos, "expected :asc, :desc or the end of the sort, found %s", p.found(p.pos))
+	}
+	switch direction := text[p.pos+1:]; direction {
+	case ascending:
+	case descending:
+		s.Desc = true
+	default:
+		return Sort{}, p.errorf(p.pos+1, "unknown direction %s: expected asc or desc", quote(direction))
+	}
+	return s, nil
+}
+
+// PrintSort returns text by which an order can be recognised: two sorts with the same text are the same
+// order. For a sort by a field, ParseSort reads it back. Classes follow in braces, which ParseSort refuses:
+// no user can name them.
+func PrintSort(s Sort) string {
+	var b strings.Builder
+	f := s.Field
+	if len(s.Classes) == 0 && f == "" {
+		f = Seq
+	}
+	b.WriteString(printField(f))
+	if s.Desc {
+		b.WriteString(":" + descending)
+	} else {
+		b.WriteString(":" + ascending)
+	}
+	if len(s.Classes) == 0 {
+		return b.String()
+	}
+	b.WriteByte('{')
+	for i, c := range s.Classes {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(quote(Print(c)))
+	}
+	b.WriteByte('}')
+	return b.String()
+}

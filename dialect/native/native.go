@@ -1,0 +1,136 @@
+// Package native is Countersign's own API, /api/v1: events are sent, listed, read one by one and exported,
+// accounts, divisions, users and tokens are managed. It also answers /healthz and /readyz and everything
+// that no other API owns, with a 404.
+//
+// Terms are those of docs/api.md.
+//
+// Promises. A request that sends events is recorded whole or not at all, and answered after it is durable.
+// Each event is decoded, checked and allowed before the first is recorded. A list and an export show only
+// what identity.Caller.Restrict lets through, and an entry that is hidden is answered like one that does
+// not exist. An export that breaks off can be told from a complete one. Parameters and members that are
+// not known are errors, never ignored. Every failure is an RFC 9457 problem with the request's id.
+//
+// Trust. Nothing of a request is believed: bodies are bounded before and after decompression and all of
+// them together by a shared budget, and a body that was cut off records nothing.
+//
+// It leaves to package server: listeners, request ids, timeouts, panics and the log of requests; to
+// identity: who calls and what they may; to store: everything durable.
+package native
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"countersign/event"
+	"countersign/identity"
+	"countersign/problem"
+	"countersign/query"
+	"countersign/store"
+)
+
+// Trail is what this API needs of a store; *store.Store is one.
+type Trail interface {
+	Append(ctx context.Context, events []event.Event, recordedBy string) (store.Receipt, error)
+	Search(ctx context.Context, q query.Query) (store.Page, error)
+	Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error)
+	Size() uint64
+	Ready() error
+}
+
+// asOfHeader tells at which tree size an answer was made.
+const asOfHeader = "X-Countersign-As-Of"
+
+// defaultIngestBytes lets four of the largest requests be received at one time.
+const defaultIngestBytes = 4 * event.MaxRequestBytes
+
+// Deps are the parts that the API stands on.
+type Deps struct {
+	Trail    Trail
+	Identity *identity.Directory
+	Logger   *slog.Logger // nil discards
+	// IngestBytes bounds what all requests that send events may hold at one time; 0 means 256 MiB. Beyond
+	// it they are told to come back later.
+	IngestBytes int64
+}
+
+// Handler answers the API.
+type Handler struct {
+	trail    Trail
+	identity *identity.Directory
+	log      *slog.Logger
+	memory   memory
+	mux      *http.ServeMux
+}
+
+// New returns the handler of everything that no other dialect owns.
+func New(d Deps) *Handler {
+	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, mux: http.NewServeMux()}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if d.IngestBytes == 0 {
+		d.IngestBytes = defaultIngestBytes
+	}
+	h.memory.free.Store(d.IngestBytes)
+	h.mux.HandleFunc("GET /healthz", h.healthz)
+	h.mux.HandleFunc("GET /readyz", h.readyz)
+	h.handle("POST /api/v1/events", h.record)
+	h.handle("GET /api/v1/events", h.list)
+	h.handle("GET /api/v1/events/{seq}", h.one)
+	h.handle("GET /api/v1/events/by-id", h.byID)
+	h.handle("GET /api/v1/events/export", h.export)
+	h.manage()
+	return h
+}
+
+// handlerFunc answers a request of a known caller. An error it returns is answered by Refuse, so it must
+// not have written anything then.
+type handlerFunc func(w http.ResponseWriter, r *http.Request, c identity.Caller) error
+
+// handle routes the pattern to answer. Who calls is found out before anything else of the request is
+// looked at.
+func (h *Handler) handle(pattern string, answer handlerFunc) {
+	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		c, err := h.identity.Authenticate(r.Context(), identity.Credential{Token: credential(r)})
+		if err == nil {
+			err = answer(w, r, c)
+		}
+		if err != nil {
+			h.Refuse(w, r, err)
+		}
+	})
+}
+
+// ServeHTTP answers a request, also one for a path or method that is not known.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := h.mux.Handler(r); pattern != "" {
+		h.mux.ServeHTTP(w, r)
+		return
+	}
+	// The mux knows whether another method would do; its answer is plain text, so only its header is used.
+	var unknown discard
+	h.mux.ServeHTTP(&unknown, r)
+	if unknown.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", unknown.Header().Get("Allow"))
+		h.Refuse(w, r, &refusal{methodNotAllowed, "this path does not know " + cut(r.Method)})
+		return
+	}
+	h.Refuse(w, r, problem.New(problem.NotFound, "there is nothing at this path"))
+}
+
+// discard is a ResponseWriter that keeps the header only.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header {
+	if d.header == nil {
+		d.header = http.Header{}
+	}
+	return d.header
+}
+
+func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }

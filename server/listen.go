@@ -1,0 +1,103 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Listen takes the address, with TLS when that is configured. Nothing is answered before Serve.
+func (s *Server) Listen() (net.Listener, error) {
+	secure, err := s.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if secure != nil {
+		return tls.NewListener(l, secure), nil
+	}
+	// What is bound counts, not what was written: a name may mean any address.
+	if addr := l.Addr().String(); !s.cfg.InsecureHTTP && !loopback(addr) {
+		l.Close()
+		return nil, fmt.Errorf("listen on %s: tokens would cross the network in clear: use --tls-cert with --tls-key, --tls-self-signed, or --insecure-http behind a proxy that does TLS", addr)
+	}
+	return l, nil
+}
+
+func loopback(addr string) bool {
+	a, err := netip.ParseAddrPort(addr)
+	return err == nil && a.Addr().Unmap().IsLoopback()
+}
+
+// tlsConfig returns nil for plain HTTP.
+func (s *Server) tlsConfig() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	switch {
+	case s.cfg.TLSSelfSigned:
+		kept := &selfSigned{dir: filepath.Join(s.cfg.Data, tlsDirName), names: s.names(), now: time.Now, log: s.log}
+		if _, err := kept.certificate(); err != nil {
+			return nil, err
+		}
+		c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return kept.certificate() }
+	case s.cfg.TLSCert != "":
+		cert, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("load certificate %s and key %s: %w", s.cfg.TLSCert, s.cfg.TLSKey, err)
+		}
+		c.Certificates = []tls.Certificate{cert}
+	default:
+		return nil, nil
+	}
+	return c, nil
+}
+
+// names are what a self-signed certificate must hold for: this machine, and the address that was asked for.
+func (s *Server) names() []string {
+	names := []string{"localhost", "127.0.0.1", "::1"}
+	if name, err := os.Hostname(); err == nil && validDNSName(name) {
+		names = append(names, name)
+	}
+	host, _, err := net.SplitHostPort(s.cfg.Listen)
+	ip, notIP := netip.ParseAddr(host)
+	if err == nil && (notIP == nil && !ip.IsUnspecified() || notIP != nil && validDNSName(host)) && !slices.Contains(names, host) {
+		names = append(names, host)
+	}
+	return names
+}
+
+// validDNSName keeps out what a certificate cannot name: a machine may be called anything.
+func validDNSName(name string) bool {
+	if name == "" || len(name) > 253 {
+		return false
+	}
+	for _, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// check refuses settings that contradict each other.
+func (c *Config) check() error {
+	switch {
+	case c.Data == "":
+		return errors.New("no data directory is named: use --data")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	case c.TLSCert != "" && c.TLSSelfSigned:
+		return errors.New("--tls-cert and --tls-self-signed exclude each other")
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"countersign/problem"
+)
+
+// dialect is one API: it answers the requests of its subtree, and those that were refused or broke before
+// it could answer, in the shape its callers know.
+type dialect interface {
+	http.Handler
+	Refuse(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// dialectOf returns the owner of a path. What no vendor's API owns is ours, unknown paths too.
+func (s *Server) dialectOf(path string) dialect {
+	if strings.HasPrefix(path, "/account/") {
+		return s.digicertone
+	}
+	return s.native
+}
+
+// ServeHTTP answers one request of any dialect.
+func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	w := &response{ResponseWriter: rw, conn: http.NewResponseController(rw), pace: &s.pace}
+	if r.ProtoMajor == 1 {
+		// The deadline of the connection's last answer may have passed; the "100 Continue" that net/http
+		// writes by itself would meet it.
+		w.conn.SetWriteDeadline(time.Time{})
+	}
+	paceBody(r, w.conn, &s.pace)
+	setHeaders(w.Header(), r.Header.Get(requestIDHeader))
+	d := s.dialectOf(r.URL.Path)
+
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.stopped {
+		w.Header().Set("Connection", "close")
+		d.Refuse(w, r, problem.New(problem.Unavailable, "the server is stopping"))
+		return
+	}
+	defer s.finish(w, r, d, start)
+	d.ServeHTTP(w, r)
+}
+
+// finish turns a panic of the handler into an answer, or where that is too late into a broken connection,
+// and logs the request. The log has the route's pattern and never the path or the parameters: those hold
+// names.
+func (s *Server) finish(w *response, r *http.Request, d dialect, start time.Time) {
+	v := recover()
+	if v != nil && v != http.ErrAbortHandler {
+		s.log.Error("panic", "request_id", w.Header().Get(requestIDHeader), "panic", v, "stack", string(debug.Stack()))
+		if w.status == 0 {
+			d.Refuse(w, r, fmt.Errorf("panic: %v", v))
+			v = nil
+		}
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
+		slog.String("method", r.Method),
+		slog.String("route", r.Pattern),
+		slog.Int("status", w.status),
+		slog.Bool("aborted", v != nil),
+		slog.Duration("duration", time.Since(start)),
+		slog.String("request_id", w.Header().Get(requestIDHeader)))
+	if v != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+const (
+	requestIDHeader = "X-Request-Id"
+	maxRequestID    = 64
+)
+
+// setHeaders sets what every answer has. The dialects read the request id from the answer's header.
+func setHeaders(header http.Header, clientsID string) {
+	id := clientsID
+	if !validRequestID(id) {
+		id = rand.Text()
+	}
+	header.Set(requestIDHeader, id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	header.Set("Referrer-Policy", "no-referrer")
+}
+
+// validRequestID tells whether a client's own id is taken: it goes into the log, so it must not be able to
+// break a line or to be long.
+func validRequestID(id string) bool {
+	if id == "" || len(id) > maxRequestID {
+		return false
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,205 @@
+// Package server puts the parts together: the data directory, who may call, the APIs, the listener, and
+// the order in which all of it starts and stops. It is the only place that knows every part.
+//
+// Terms. A dialect is one API and owns a subtree of paths.
+//
+// Promises. Nothing is answered before the trail is recovered, and nothing that was accepted is dropped by
+// a stop: new requests are refused, those under way are finished within a bound, then the directory is
+// closed. Every answer has a request id, and no answer, log line or error holds a secret. A client that
+// sends or reads too slowly is cut off. A handler's panic costs its own request only. When Run and Close
+// return, no goroutine of theirs is left.
+//
+// It leaves what requests mean to the dialects, and durability to package store.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"countersign/dialect/digicertone"
+	"countersign/dialect/native"
+	"countersign/identity"
+	"countersign/store"
+)
+
+const (
+	// DefaultListen is reachable from this machine only.
+	DefaultListen = "127.0.0.1:8080"
+
+	maxHeaderBytes = 64 << 10
+)
+
+// Config is what an operator sets. The zero value of everything but Data works.
+type Config struct {
+	Data   string // the data directory
+	Listen string // host:port, DefaultListen when empty
+
+	TLSCert, TLSKey string // PEM files
+	TLSSelfSigned   bool   // make and keep a certificate in the data directory
+	InsecureHTTP    bool   // allow plain HTTP on an address that others can reach
+
+	// BootstrapToken becomes the administrator's token when there is no identity yet; empty means that one
+	// is made and shown.
+	BootstrapToken string
+
+	NoPreallocate bool
+	Logger        *slog.Logger // nil discards
+}
+
+// Server is an open data directory and the APIs over it.
+type Server struct {
+	Trail    *store.Store
+	Identity *identity.Directory
+
+	cfg         Config
+	log         *slog.Logger
+	pace        pace
+	native      dialect
+	digicertone dialect
+
+	gate    sync.RWMutex // held for reading by each request under way
+	stopped bool
+}
+
+// Run serves until ctx ends or the trail can no longer be written, and leaves everything closed. What the
+// operator must see (the first token, the address) goes to stdout.
+func Run(ctx context.Context, cfg Config, stdout io.Writer) error {
+	s, err := Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.run(ctx, stdout), s.Close())
+}
+
+func (s *Server) run(ctx context.Context, stdout io.Writer) error {
+	// The address first: a token that is shown by a start that then fails would be overlooked.
+	l, err := s.Listen()
+	if err != nil {
+		return err
+	}
+	if err := s.bootstrap(ctx, stdout); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return s.Serve(ctx, l, stdout)
+}
+
+// Open claims and recovers the data directory, making it when it is missing or empty.
+func Open(ctx context.Context, cfg Config) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = DefaultListen
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger, pace: defaultPace}
+	dir, err := store.Claim(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx, dir); err != nil {
+		return nil, errors.Join(err, dir.Release())
+	}
+	s.native = native.New(native.Deps{Trail: s.Trail, Identity: s.Identity, Logger: s.log})
+	s.digicertone = digicertone.New(digicertone.Deps{Trail: s.Trail, Identity: s.Identity, Logger: s.log})
+	return s, nil
+}
+
+func (s *Server) open(ctx context.Context, dir *store.Dir) error {
+	var err error
+	s.Identity, err = identity.Open(ctx, filepath.Join(dir.Path(), store.ControlName), identity.Options{})
+	if err != nil {
+		return err
+	}
+	s.Trail, err = dir.Open(store.Options{DedupKey: s.Identity.DedupKey(), Logger: s.log, NoPreallocate: s.cfg.NoPreallocate})
+	if err != nil {
+		return errors.Join(err, s.Identity.Close())
+	}
+	return nil
+}
+
+// bootstrap makes the administrator at the first start.
+func (s *Server) bootstrap(ctx context.Context, stdout io.Writer) error {
+	shown, created, err := s.Identity.Bootstrap(ctx, s.cfg.BootstrapToken)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !created:
+	case shown == "":
+		_, err = fmt.Fprintln(stdout, "made the administrator; its token is the one given in COUNTERSIGN_BOOTSTRAP_TOKEN")
+	default:
+		_, err = fmt.Fprintf(stdout, "made the administrator; this is its token, shown once and kept nowhere:\n\n    %s\n\n"+
+			"Keep it in a safe place and send it as \"Authorization: Bearer TOKEN\", for example to make accounts, users and\n"+
+			"further tokens under /api/v1 (docs/api.md).\n", shown)
+	}
+	return err
+}
+
+// Serve answers requests on l until ctx ends or the trail fails, and finishes those under way. It closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) error {
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	web := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: s.pace.header,
+		IdleTimeout:       s.pace.idle,
+		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: s.pace.idle, WriteByteTimeout: s.pace.write},
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- web.Serve(l) }() // ends with l, waited for below
+	if _, err := fmt.Fprintf(stdout, "listening on %s\n", s.url(l)); err != nil {
+		s.log.Warn("the address could not be printed", "error", err)
+	}
+	var failed error
+	select {
+	case failed = <-served:
+		served <- http.ErrServerClosed
+	case <-s.Trail.Failed():
+		failed = errors.New("a sync of the log failed: what memory holds may not be on the disk, so the server stops; start it again to recover")
+	case <-ctx.Done():
+	}
+	s.stop(web, cancel)
+	<-served
+	return failed
+}
+
+func (s *Server) url(l net.Listener) string {
+	if s.cfg.TLSCert != "" || s.cfg.TLSSelfSigned {
+		return "https://" + l.Addr().String()
+	}
+	return "http://" + l.Addr().String()
+}
+
+// stop lets the requests under way finish, and after a while gives them up: an export to a slow reader
+// could take for ever. An event that was accepted is recorded either way, since the store waits for the
+// disk and not for the request.
+func (s *Server) stop(web *http.Server, cancel context.CancelFunc) {
+	patience, done := context.WithTimeout(context.Background(), s.pace.stop)
+	defer done()
+	if err := web.Shutdown(patience); err != nil {
+		s.log.Warn("requests under way were given up", "error", err)
+		cancel()
+		web.Close()
+	}
+	s.gate.Lock()
+	s.stopped = true
+	s.gate.Unlock()
+}
+
+// Close closes the directory. Serve must have returned.
+func (s *Server) Close() error {
+	return errors.Join(s.Identity.Close(), s.Trail.Close())
+}

@@ -1,0 +1,188 @@
+// Package client sends events to a server over its native API.
+//
+// A failure that the server tells of is a *problem.Error with the kind, the field and the event that the
+// server named, so that the sender can leave out one event or wait and go on. What never reached the server,
+// or whose answer never came back, is of kind Unavailable: it may have been recorded, and may be sent again,
+// since the server records an event with the same id once.
+//
+// Trust. The token is sent to the configured server only: redirects are not followed. It stands in no error.
+// The server's answer is read up to a limit and believed only as far as it adds up.
+package client
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"countersign/event"
+	"countersign/problem"
+)
+
+// Options says which server to talk to, and as whom.
+type Options struct {
+	// Server is the base URL, such as https://audit.example.com:8443.
+	Server string
+	// Token is an API token.
+	Token string
+	// CA holds PEM certificates to trust instead of those of the system; empty means the system's.
+	CA []byte
+	// Timeout bounds one request from its first byte to the last of its answer; 0 means two minutes.
+	Timeout time.Duration
+}
+
+const (
+	defaultTimeout = 2 * time.Minute
+	maxAnswerBytes = 16 << 20
+	eventsPath     = "/api/v1/events"
+)
+
+// Client talks to one server. It may be used by many goroutines at once.
+type Client struct {
+	http  *http.Client
+	base  string
+	token string
+}
+
+// New returns a client. It does not connect.
+func New(o Options) (*Client, error) {
+	u, err := url.Parse(o.Server)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("server: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("server: %q is no URL such as https://audit.example.com", o.Server)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("server: the URL must have no user, query or fragment")
+	case o.Token == "":
+		return nil, errors.New("token: is missing")
+	case strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, errors.New("token: must be printable ASCII without blanks")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(o.CA) > 0 {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(o.CA) {
+			return nil, errors.New("ca: holds no PEM certificate")
+		}
+		transport.TLSClientConfig.RootCAs = pool
+	}
+	timeout := o.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	return &Client{
+		http: &http.Client{
+			Transport:     transport,
+			Timeout:       timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		base:  strings.TrimRight(u.String(), "/"),
+		token: o.Token,
+	}, nil
+}
+
+// Close lets go of connections that are not in use.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Receipt is what the server says of events that it recorded.
+type Receipt struct {
+	Accepted   int `json:"accepted"`
+	Duplicates int `json:"duplicates"`
+	// FirstSeq and LastSeq are nil when all events were duplicates.
+	FirstSeq *uint64 `json:"first_seq"`
+	LastSeq  *uint64 `json:"last_seq"`
+}
+
+// Append sends the events in one request. All of them are recorded, or none.
+func (c *Client) Append(ctx context.Context, events []event.Event) (Receipt, error) {
+	body, err := encode(events)
+	if err != nil {
+		return Receipt{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+eventsPath, bytes.NewReader(body))
+	if err != nil {
+		return Receipt{}, fmt.Errorf("send events: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	req.Header.Set("Content-Encoding", "gzip")
+	req.Header.Set("Accept", "application/json")
+	var receipt Receipt
+	if err := c.do(req, http.StatusCreated, &receipt); err != nil {
+		return Receipt{}, err
+	}
+	if receipt.Accepted < 0 || receipt.Duplicates < 0 || receipt.Accepted+receipt.Duplicates != len(events) {
+		return Receipt{}, fmt.Errorf("send events: the server counts %d accepted and %d duplicates of %d events",
+			receipt.Accepted, receipt.Duplicates, len(events))
+	}
+	return receipt, nil
+}
+
+// encode returns the events as gzipped NDJSON.
+func encode(events []event.Event) ([]byte, error) {
+	var body bytes.Buffer
+	z, err := gzip.NewWriterLevel(&body, gzip.BestSpeed)
+	if err != nil {
+		return nil, fmt.Errorf("send events: %w", err)
+	}
+	var line []byte
+	for i := range events {
+		line = append(event.AppendJSON(line[:0], &events[i]), '\n')
+		if _, err := z.Write(line); err != nil {
+			return nil, fmt.Errorf("send events: compress: %w", err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("send events: compress: %w", err)
+	}
+	return body.Bytes(), nil
+}
+
+// do sends a request and decodes the answer into result when it has the wanted status.
+func (c *Client) do(req *http.Request, want int, result any) error {
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return unreached(req.Context(), err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
+	switch {
+	case err != nil:
+		return unreached(req.Context(), err)
+	case resp.StatusCode != want:
+		return refusal(resp, body)
+	case len(body) > maxAnswerBytes:
+		return fmt.Errorf("the server's answer is larger than %d bytes", maxAnswerBytes)
+	}
+	if err := json.Unmarshal(body, result); err != nil {
+		return fmt.Errorf("the server's answer is not understood: %w", err)
+	}
+	return nil
+}
+
+// unreached tells what may pass from what will not: nobody listening, a broken connection or a slow answer
+// may; an unknown name, a certificate that is not trusted or a server without TLS will not.
+func unreached(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if name, ok := errors.AsType[*net.DNSError](err); ok && name.IsNotFound {
+		return err
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
+		return err
+	}
+	return &problem.Error{Kind: problem.Unavailable, Detail: "the server did not answer", Cause: err}
+}

@@ -12,22 +12,9 @@ import (
 
 const bodyVersion = 1
 
-// Bits of the presence word. Bits 13 to 15 are the actor's type and 16 to 18 the outcome, as in enums.go.
+// Bits 0 to 12 of the presence word are the texts of bodyTexts in their order, 13 to 15 the actor's type and
+// 16 to 18 the outcome as in enums.go.
 const (
-	hasAccountName = 1 << iota
-	hasDivisionID
-	hasDivisionName
-	hasActorID
-	hasActorName
-	hasResourceID
-	hasResourceName
-	hasDescription
-	hasDetail
-	hasClientIP
-	hasCountry
-	hasRecordedBy
-	hasRaw
-
 	actorTypeShift = 13
 	outcomeShift   = 16
 	bodyBits       = 19

@@ -138,8 +138,8 @@ func checkRefused(t *testing.T, err error, index int, field, reason string) {
 	if bad.Index != index {
 		t.Errorf("index %d, want %d", bad.Index, index)
 	}
-	if tooLarge := strings.Contains(reason, "larger than") || strings.Contains(reason, "more than "); bad.TooLarge != tooLarge && !strings.Contains(reason, "once") {
-		t.Errorf("TooLarge is %v", bad.TooLarge)
+	if want := strings.Contains(reason, "larger than") || strings.HasSuffix(reason, " events") || strings.HasSuffix(reason, "0 bytes") && strings.Contains(reason, "more than"); bad.TooLarge != want {
+		t.Errorf("TooLarge is %v (%v)", bad.TooLarge, err)
 	}
 }
 

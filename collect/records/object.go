@@ -2,7 +2,6 @@ package records
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -83,9 +82,9 @@ func (o *Object) fill(d *jsontext.Decoder) error {
 }
 
 func malformed(err error) error {
-	reason := err.Error()
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		reason = "is not valid JSON: " + strings.TrimPrefix(syntax.Error(), "jsontext: ")
+	reason := "is not valid JSON: " + strings.TrimPrefix(err.Error(), "jsontext: ")
+	if err == io.EOF {
+		reason = "is empty"
 	}
 	return &event.InvalidError{Index: -1, Reason: reason}
 }

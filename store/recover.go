@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -25,8 +26,8 @@ func (s *Store) recover(o Options) error {
 		AsideDir:      s.asideDir(),
 		NoPreallocate: o.NoPreallocate,
 		Clean:         s.dir.manifest.Clean,
-	}, func(b *wal.Batch) error {
-		entries, err := s.replay(b)
+	}, func(b wal.Batch) error {
+		entries, err := s.replay(&b)
 		if err != nil {
 			return err
 		}
@@ -37,6 +38,10 @@ func (s *Store) recover(o Options) error {
 		return err
 	}
 	s.log, s.recovery = log, rec
+	if rec.Torn > 0 {
+		s.logger.Warn("the last stop was not clean: torn bytes at the end of the log are kept aside",
+			"bytes", rec.Torn, "reason", rec.TornReason, "aside", rec.AsideFile)
+	}
 	s.snap.Store(snap)
 	// From here the log may grow, so a mark that it ends at a known place must be gone first; else the next
 	// start would take what is recorded now for damage.
@@ -91,7 +96,7 @@ func (s *Store) recordAside() error {
 	}
 	var events []event.Event
 	for _, name := range names {
-		size, err := s.dir.fs.Size(filepath.Join(s.asideDir(), name))
+		size, err := s.sizeAside(name)
 		if err != nil {
 			return fmt.Errorf("read what is kept aside: %w", err)
 		}
@@ -113,6 +118,15 @@ func (s *Store) recordAside() error {
 	}
 	_, err = s.appendNew(context.Background(), events)
 	return err
+}
+
+func (s *Store) sizeAside(name string) (int64, error) {
+	f, err := s.dir.fs.OpenFile(filepath.Join(s.asideDir(), name), os.O_RDONLY, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return f.Size()
 }
 
 // appendNew records those of the store's own events that are not recorded yet, whatever else they say now.

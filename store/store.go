@@ -102,8 +102,10 @@ type Store struct {
 	requests   chan *request
 	writerDone chan struct{}
 
-	tail  *tail          // the writer's, from the start of write
-	final *problem.Error // the writer's: why nothing can be written any more
+	// The writer's own, from the start of write.
+	tail   *tail
+	final  *problem.Error // why nothing can be written any more
+	wanted int64          // the room that a probe asks for: what the last failed write did not get
 
 	gate   sync.RWMutex // held for reading while a request is queued; see submit
 	closed bool
@@ -139,6 +141,7 @@ func (d *Dir) Open(o Options) (*Store, error) {
 		failed:     make(chan struct{}),
 		requests:   make(chan *request, queuedRequests),
 		writerDone: make(chan struct{}),
+		wanted:     probeBytes,
 	}
 	if err := s.recover(o); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.path, err)

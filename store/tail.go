@@ -20,7 +20,7 @@ type tail struct {
 	received event.Micros
 	keys     map[dedupKey]uint64
 	heads    map[string]head
-	seeds    []event.Block // by seq>>8
+	seeds    [][32]byte // by seq>>8
 }
 
 func newTail() *tail {
@@ -41,6 +41,7 @@ type draft struct {
 	heads    map[string]head
 	seeds    []wal.Seed
 	frame    []byte // what goes to the disk; empty when there is nothing to record
+	room     int64  // what must be free there
 }
 
 func newDraft(t *tail, below *draft, now event.Micros) *draft {
@@ -93,7 +94,7 @@ func (d *draft) entry(seq uint64, s *snapshot) *event.Entry {
 
 // add numbers e and puts it at the end of the draft. newBlock is asked for the seed of each block that
 // begins here.
-func (d *draft) add(e *event.Entry, k dedupKey, newBlock func() event.Block) {
+func (d *draft) add(e *event.Entry, k dedupKey, newBlock func() [32]byte) {
 	e.Seq = d.next()
 	e.ReceivedAt = d.received
 	h, ok := d.head(e.Account.ID)

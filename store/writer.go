@@ -11,7 +11,7 @@ import (
 	"countersign/wal"
 )
 
-// probeBytes is what a request without events asks the disk for.
+// probeBytes is the least that a request without events asks the disk for.
 const probeBytes = 4096
 
 // written is what became of a draft that was given to the committer.
@@ -120,6 +120,10 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 		}
 		return nil
 	}
+	d.room = int64(len(d.frame))
+	if d.room == 0 {
+		d.room = s.wanted
+	}
 	return d
 }
 
@@ -143,7 +147,7 @@ func (s *Store) commit(drafts <-chan *draft, results chan<- written) {
 
 func (s *Store) toDisk(d *draft) error {
 	// Room is made sure of before anything is written, so that a full disk shows here and not in half a frame.
-	if err := s.log.Reserve(int64(max(len(d.frame), probeBytes))); err != nil {
+	if err := s.log.Reserve(d.room); err != nil {
 		return err
 	}
 	if len(d.frame) == 0 {
@@ -166,6 +170,7 @@ func (s *Store) finish(w written) {
 		return
 	}
 	s.fault.Store(nil)
+	s.wanted = probeBytes
 	s.tail.settle(w.draft)
 	s.snap.Store(s.snap.Load().with(w.draft.entries))
 	for _, r := range w.draft.requests {
@@ -186,6 +191,7 @@ func (s *Store) refusal(w written) *problem.Error {
 		close(s.failed)
 	}
 	s.fault.Store(p)
+	s.wanted = max(s.wanted, w.draft.room)
 	s.logger.Error("write the log", "error", w.err, "final", final)
 	return p
 }
@@ -195,8 +201,8 @@ func (r *request) fail(p *problem.Error) {
 	close(r.done)
 }
 
-func (s *Store) newSeed() event.Block {
-	var b event.Block
+func (s *Store) newSeed() [32]byte {
+	var b [32]byte
 	rand.Read(b[:]) // never fails: the runtime ends the process when the system has no randomness
 	return b
 }

@@ -177,7 +177,7 @@ func testDuplicates(t *testing.T, open Opener) {
 		t.Fatalf("repeat inside a batch: %+v", rec)
 	}
 	other := es[4]
-	other.Source = "example/other"
+	other.Source = "example/another-source"
 	other.Attributes = nil
 	if rec := mustAppend(t, s, []event.Event{other}); rec.Accepted != 1 {
 		t.Fatalf("the same id of another source: %+v", rec)

@@ -5,14 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 )
 
 // The file header. All numbers are big-endian.
 const (
 	fileMagic    = "CSIGNWAL"
-	fileVersion  = 8  // u32, the format number
+	fileFormat   = 8  // u32, the format number
 	fileChain    = 12 // u32, header checksum of the last frame of the file before
 	fileNonce    = 16 // 16 random bytes
 	fileFirst    = 32 // u64, seq of the first entry
@@ -24,21 +23,22 @@ const (
 
 // fileHead is the header of a log file with the tag that its frames carry.
 type fileHead struct {
-	bytes [fileHeadSize]byte
-	tag   [tagBytes]byte
-	first uint64
-	chain uint32
+	bytes  [fileHeadSize]byte
+	tag    [tagBytes]byte
+	format uint32
+	first  uint64
+	chain  uint32
 }
 
 func newFileHead(first uint64, chain uint32) fileHead {
 	var b [fileHeadSize]byte
 	copy(b[:], fileMagic)
-	binary.BigEndian.PutUint32(b[fileVersion:], formatVersion)
+	binary.BigEndian.PutUint32(b[fileFormat:], formatVersion)
 	binary.BigEndian.PutUint32(b[fileChain:], chain)
 	rand.Read(b[fileNonce:fileFirst])
 	binary.BigEndian.PutUint64(b[fileFirst:], first)
 	binary.BigEndian.PutUint32(b[fileSum:], crc32.Checksum(b[:fileSum], castagnoli))
-	return fileHead{bytes: b, tag: frameTagOf(b), first: first, chain: chain}
+	return fileHead{bytes: b, tag: frameTagOf(b), format: formatVersion, first: first, chain: chain}
 }
 
 // frameTagOf hashes the whole header, so that a frame fits no file with another nonce, another beginning or
@@ -48,22 +48,19 @@ func frameTagOf(b [fileHeadSize]byte) [tagBytes]byte {
 	return [tagBytes]byte(sum[:])
 }
 
-// parseFileHead reads the header of a log file.
-func parseFileHead(b [fileHeadSize]byte) (fileHead, error) {
+// parseFileHead reads the header of a log file. A reason is given when the bytes are not one.
+func parseFileHead(b [fileHeadSize]byte) (h fileHead, reason string) {
 	if !bytes.Equal(b[:len(fileMagic)], []byte(fileMagic)) {
-		return fileHead{}, fmt.Errorf("this is no log file")
+		return h, "this is no log file"
 	}
 	if crc32.Checksum(b[:fileSum], castagnoli) != binary.BigEndian.Uint32(b[fileSum:]) {
-		return fileHead{}, fmt.Errorf("the checksum of the file header is wrong")
-	}
-	// The checksum comes first: a flipped bit in the number is damage, not a newer format.
-	if v := binary.BigEndian.Uint32(b[fileVersion:]); v != formatVersion {
-		return fileHead{}, fmt.Errorf("format %d is not known, only %d", v, formatVersion)
+		return h, "the checksum of the file header is wrong"
 	}
 	return fileHead{
-		bytes: b,
-		tag:   frameTagOf(b),
-		first: binary.BigEndian.Uint64(b[fileFirst:]),
-		chain: binary.BigEndian.Uint32(b[fileChain:]),
-	}, nil
+		bytes:  b,
+		tag:    frameTagOf(b),
+		format: binary.BigEndian.Uint32(b[fileFormat:]),
+		first:  binary.BigEndian.Uint64(b[fileFirst:]),
+		chain:  binary.BigEndian.Uint32(b[fileChain:]),
+	}, ""
 }

@@ -20,7 +20,8 @@ type Options struct {
 	NoPreallocate bool
 	// AsideDir is the folder for torn bytes.
 	AsideDir string
-	// Clean is where the last Close ended the log, nil when the last stop was no clean one.
+	// Clean is where the last Close ended the log, nil when the last stop was no clean one. Whoever keeps it
+	// must have forgotten it, durably, before the first Reserve or Write.
 	Clean *Position
 	// From is the seq of the first entry that must be in the log; those before are kept elsewhere.
 	From uint64

@@ -92,7 +92,7 @@ func (r *fileReader) copyTo(dst durable.File, end Position) error {
 		return err
 	}
 	defer r.file.Close()
-	out := bufio.NewWriterSize(io.NewOffsetWriter(dst, 0), 1<<20)
+	out := bufio.NewWriterSize(io.NewOffsetWriter(dst, 0), 4*readBufferBytes)
 	if _, err := out.Write(r.head.bytes[:]); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // readBufferBytes is what is read ahead; frames larger than it are read straight into their own memory.
-const readBufferBytes = 256 << 10
+const readBufferBytes = 64 << 10
 
 // fileReader reads the frames of one file in order, then those of another if it is opened again.
 type fileReader struct {
@@ -64,8 +64,13 @@ func (r *fileReader) readHead(f durable.File) error {
 	if err := readAt(f, b[:], 0); err != nil {
 		return r.readError(err)
 	}
-	if r.head, err = parseFileHead(b); err != nil {
-		return r.corrupt(0, "%v", err)
+	var reason string
+	if r.head, reason = parseFileHead(b); reason != "" {
+		return r.corrupt(0, "%s", reason)
+	}
+	// The checksum was right, so this is no damage but the work of a newer program, which knows what it means.
+	if r.head.format != formatVersion {
+		return fmt.Errorf("read %s: format %d is not known here, only %d", r.at.File, r.head.format, formatVersion)
 	}
 	if r.at.File != fileName(r.head.first) {
 		return r.corrupt(0, "the header is that of %s", fileName(r.head.first))

@@ -8,7 +8,8 @@
 //     have reached the disk or not, whichever came first; a rename within a folder reaches it whole or not
 //     at all, one between folders is two acts. Syncing a file does not make its name durable.
 //   - A Sync that fails marks the pages clean: reading shows the bytes still, a later Sync that succeeds does
-//     not write them, and after a crash they are gone. A SyncDir that fails does the same to names.
+//     not write them, and after a crash they are gone. A SyncDir that fails does the same to names of
+//     files; folders made stay to be synced.
 //   - A call that fails has done nothing, half of it, or all of it (Fault).
 //   - A disk that is full (SetSpace): what still fits of a Write or Allocate is done.
 //   - The end of a process without loss of power (Kill): what was written stays readable, synced or not.
@@ -251,45 +252,43 @@ func (f *FS) Remove(name string) error {
 	return fault
 }
 
-// MkdirAll makes a folder and its missing parents, syncing the parent of each.
-func (f *FS) MkdirAll(name string, _ fs.FileMode) error {
+// MkdirAll makes a folder and its missing parents, with the calls that the operating system's form makes.
+func (f *FS) MkdirAll(name string, perm fs.FileMode) error {
 	parts := split(name)
-	for i := range parts {
-		above, below := "/"+strings.Join(parts[:i], "/"), "/"+strings.Join(parts[:i+1], "/")
-		made, err := f.mkdir(below)
-		if err != nil {
+	if len(parts) == 0 {
+		return nil
+	}
+	above := "/" + strings.Join(parts[:len(parts)-1], "/")
+	f.mu.Lock()
+	n := f.find(name)
+	f.mu.Unlock()
+	if n == nil || !n.folder() {
+		if err := f.MkdirAll(above, perm); err != nil {
 			return err
 		}
-		if !made && i < len(parts)-1 {
-			continue
-		}
-		if err := f.SyncDir(above); err != nil {
+		if err := f.mkdir(name); err != nil {
 			return err
 		}
 	}
-	return nil
+	return f.SyncDir(above)
 }
 
-// mkdir makes one folder, and reports whether it was not there before.
-func (f *FS) mkdir(name string) (bool, error) {
+func (f *FS) mkdir(name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n := f.find(name); n != nil && n.folder() {
-		return false, nil
-	}
 	mode, fault := f.call("mkdir", name)
 	if fault != nil && mode != Done {
-		return false, fault
+		return fault
 	}
 	dir, base, err := f.parent("mkdir", name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if dir.names[base] != nil {
-		return false, &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
+		return &fs.PathError{Op: "mkdir", Path: name, Err: fs.ErrExist}
 	}
 	dir.change(map[string]*node{base: newFolder()})
-	return true, fault
+	return fault
 }
 
 // ReadDir returns the names in a folder, sorted.

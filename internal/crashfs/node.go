@@ -48,14 +48,28 @@ func apply(names, act map[string]*node) {
 	}
 }
 
-// syncNames brings the acts to the disk, all, every other, or none. None is left to be done later.
+// syncNames brings the acts to the disk, all, every other, or none. None is left to be done later, but for folders
+// that were made: nobody could make them again under the same name.
 func (n *node) syncNames(mode Mode) {
+	var left []map[string]*node
 	for i, act := range n.acts {
-		if mode == Done || mode == Partly && i%2 == 0 {
+		switch {
+		case mode == Done || mode == Partly && i%2 == 0:
 			apply(n.onDisk, act)
+		case makesFolder(act):
+			left = append(left, act)
 		}
 	}
-	n.acts = nil
+	n.acts = left
+}
+
+func makesFolder(act map[string]*node) bool {
+	for _, node := range act {
+		if node != nil && node.folder() {
+			return true
+		}
+	}
+	return false
 }
 
 // write changes the bytes of a file, which is made longer as needed.

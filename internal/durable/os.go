@@ -32,37 +32,35 @@ func (osFS) Rename(oldname, newname string) error { return os.Rename(oldname, ne
 
 func (osFS) Remove(name string) error { return os.Remove(name) }
 
-// MkdirAll syncs the parent also of a folder that exists: it may be there because an earlier try made it
-// and crashed before the sync.
+// MkdirAll makes a folder only after the name of the one above it was synced. So of those that are there already
+// only the last can have a name that is not durable, left by a try that crashed, and its parent is synced too.
 func (f osFS) MkdirAll(name string, perm fs.FileMode) error {
 	name = filepath.Clean(name)
 	parent := filepath.Dir(name)
-	err := os.Mkdir(name, perm)
-	if errors.Is(err, fs.ErrNotExist) && parent != name {
-		if err := f.MkdirAll(parent, perm); err != nil {
-			return err
-		}
-		err = os.Mkdir(name, perm)
-	}
-	existed := errors.Is(err, fs.ErrExist)
-	if err != nil && !existed {
-		return err
-	}
-	if existed {
-		info, err := os.Stat(name)
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() {
-			return &fs.PathError{Op: "mkdir", Path: name, Err: unix.ENOTDIR}
-		}
-	}
-	err = f.SyncDir(parent)
-	if existed && errors.Is(err, fs.ErrPermission) {
-		// Somebody else made the folder for us, in a place that we may pass through but not read.
+	if parent == name {
 		return nil
 	}
-	return err
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && !info.IsDir():
+		return &fs.PathError{Op: "mkdir", Path: name, Err: unix.ENOTDIR}
+	case err == nil:
+		err := f.SyncDir(parent)
+		if errors.Is(err, fs.ErrPermission) {
+			// Somebody else made the folder for us, in a place that we may pass through but not read.
+			return nil
+		}
+		return err
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := f.MkdirAll(parent, perm); err != nil {
+		return err
+	}
+	if err := os.Mkdir(name, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return f.SyncDir(parent)
 }
 
 func (osFS) ReadDir(name string) ([]string, error) {

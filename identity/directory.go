@@ -1,0 +1,380 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"countersign/problem"
+)
+
+// Options are the circumstances of a directory. The zero value is good.
+type Options struct {
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Logger is told what no caller is; nothing is logged when nil.
+	Logger *slog.Logger
+	// MustExist refuses to make a new database: where there is a trail already, a new duplicate-detection
+	// key would record every event once more.
+	MustExist bool
+}
+
+// Directory is the identity of one server, open in control.db. All methods are safe for any number of
+// goroutines.
+type Directory struct {
+	db       *sql.DB // used by run only, and by Open and Close while run does not run
+	log      *slog.Logger
+	clock    func() time.Time
+	dedupKey [32]byte
+
+	state atomic.Pointer[state] // what every read answers from; swapped whole
+
+	jobs     chan job
+	quit     chan struct{}
+	stopped  chan struct{} // closed when run has returned
+	quitOnce sync.Once
+	closeErr error // set before stopped is closed
+}
+
+// job is work for the goroutine that owns the database.
+type job struct {
+	do   func() error
+	done chan error // buffered: who asked always waits, but must not be waited for
+}
+
+// Open opens the database at path, and makes it when there is none: readable by its owner only, synced with
+// its directory before anything is in it.
+func Open(ctx context.Context, path string, o Options) (*Directory, error) {
+	d := &Directory{
+		log: o.Logger, clock: o.Now,
+		jobs: make(chan job), quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if d.clock == nil {
+		d.clock = time.Now
+	}
+	if err := d.makeFile(path, o.MustExist); err != nil {
+		return nil, fmt.Errorf("identity: open: %w", err)
+	}
+	db, err := openDatabase(path)
+	if err != nil {
+		return nil, fmt.Errorf("identity: open %s: %w", path, err)
+	}
+	d.db = db
+	if err := d.load(ctx, o.MustExist); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("identity: open %s: %w", path, err)
+	}
+	go d.run()
+	return d, nil
+}
+
+// makeFile makes an empty file, which SQLite takes for an empty database, because SQLite would make one that
+// the group may read. Log and shared memory get the file's own permissions.
+func (d *Directory) makeFile(path string, mustExist bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil:
+		if info.Mode().Perm()&0o077 != 0 {
+			d.log.Warn("identity: others than its owner may open the control database", "path", path, "mode", info.Mode().Perm().String())
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist) || mustExist:
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// load prepares the database and reads the first snapshot.
+func (d *Directory) load(ctx context.Context, mustExist bool) error {
+	if err := prepare(ctx, d.db, d.clock(), mustExist); err != nil {
+		return err
+	}
+	if err := d.loadDedupKey(ctx); err != nil {
+		return err
+	}
+	tx, err := d.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	st, err := readState(tx, nil)
+	if err != nil {
+		return err
+	}
+	d.state.Store(st)
+	if err := tx.Rollback(); err != nil {
+		return err
+	}
+	// A purge that could not be finished before the last stop.
+	return d.scrubNow()
+}
+
+func (d *Directory) loadDedupKey(ctx context.Context) error {
+	fresh := make([]byte, len(d.dedupKey))
+	rand.Read(fresh)
+	if _, err := d.db.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT DO NOTHING`, metaDedupKey, fresh); err != nil {
+		return fmt.Errorf("duplicate-detection key: %w", err)
+	}
+	var key []byte
+	if err := d.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, metaDedupKey).Scan(&key); err != nil {
+		return fmt.Errorf("duplicate-detection key: %w", err)
+	}
+	if len(key) != len(d.dedupKey) {
+		return fmt.Errorf("it is damaged: the duplicate-detection key has %d bytes", len(key))
+	}
+	copy(d.dedupKey[:], key)
+	return nil
+}
+
+// DedupKey returns the 32 secret bytes that duplicate detection is keyed with: random, made with the
+// database, the same for ever.
+func (d *Directory) DedupKey() []byte { return slices.Clone(d.dedupKey[:]) }
+
+// Close finishes the change that is being made, writes down when tokens were last used and closes the
+// database. Changes that were still waiting, and all later ones, are refused.
+func (d *Directory) Close() error {
+	d.quitOnce.Do(func() { close(d.quit) })
+	<-d.stopped
+	return d.closeErr
+}
+
+// usageEvery is how often the last uses of tokens are written.
+const usageEvery = time.Minute
+
+// run owns the database: it makes one change after the other until Close.
+func (d *Directory) run() {
+	defer close(d.stopped)
+	ticker := time.NewTicker(usageEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case j := <-d.jobs:
+			j.done <- j.do()
+		case <-ticker.C:
+			if err := d.saveUsage(); err != nil {
+				d.log.Error("identity: write when tokens were last used", "error", err)
+			}
+		case <-d.quit:
+			if err := errors.Join(d.saveUsage(), d.db.Close()); err != nil {
+				d.closeErr = fmt.Errorf("identity: close: %w", err)
+			}
+			return
+		}
+	}
+}
+
+// submit has run do it. Once begun it is not given up when ctx ends: the caller must learn what became of
+// it.
+func (d *Directory) submit(ctx context.Context, do func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := job{do: do, done: make(chan error, 1)}
+	select {
+	case d.jobs <- j:
+		return <-j.done
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.quit:
+		return problem.New(problem.Unavailable, "the server is stopping")
+	}
+}
+
+// change is one change to the directory while it is being made: a transaction, and what was so before.
+type change struct {
+	tx  *sql.Tx
+	st  *state
+	now time.Time // in whole seconds
+}
+
+func (t *change) exec(query string, args ...any) error {
+	_, err := t.tx.Exec(query, args...)
+	return err
+}
+
+// change makes the change that fn describes, by a caller as they are now, and returns the snapshot that has
+// it. All changes pass here: what must be recorded along with them joins this transaction.
+func (d *Directory) change(ctx context.Context, c Caller, act string, fn func(t *change, c Caller) error) (*state, error) {
+	return d.commit(ctx, act, func(t *change) error {
+		c, err := t.st.renew(c, d.clock())
+		if err != nil {
+			return err
+		}
+		return fn(t, c)
+	})
+}
+
+// commit runs fn in a transaction. The snapshot is read inside it, so that nothing can fail between the
+// commit and the swap: a right that was taken away on disk is taken away.
+func (d *Directory) commit(ctx context.Context, act string, fn func(t *change) error) (*state, error) {
+	var next *state
+	err := d.submit(ctx, func() error {
+		old := d.state.Load()
+		tx, err := d.db.Begin()
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // without effect after Commit
+		if err := fn(&change{tx: tx, st: old, now: d.now()}); err != nil {
+			return err
+		}
+		if next, err = readState(tx, old); err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		d.state.Store(next)
+		return nil
+	})
+	if err != nil {
+		return nil, failed(act, err)
+	}
+	return next, nil
+}
+
+// now is the time in whole seconds, as the vendor's objects have it.
+func (d *Directory) now() time.Time { return d.clock().UTC().Truncate(time.Second) }
+
+// failed says what act an error spoiled. Problems are told as they are; when the disk does not take the
+// change, that is one that passes.
+func failed(act string, err error) error {
+	if _, ok := errors.AsType[*problem.Error](err); ok {
+		return err
+	}
+	wrapped := fmt.Errorf("identity: %s: %w", act, err)
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff { // without the extended part
+		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN:
+			return &problem.Error{Kind: problem.Unavailable, Detail: "the server cannot write this down at present", Cause: wrapped}
+		}
+	}
+	return wrapped
+}
+
+// saveUsage writes the last uses that the database does not know yet.
+func (d *Directory) saveUsage() error {
+	tx, err := d.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // without effect after Commit
+	saved := make(map[*usage]int64)
+	for _, t := range d.state.Load().tokenByID {
+		minute := t.used.minute.Load()
+		if minute == t.used.saved {
+			continue
+		}
+		if _, err := tx.Exec(`UPDATE tokens SET last_used_minute = ? WHERE id = ?`, minute, t.ID); err != nil {
+			return err
+		}
+		saved[t.used] = minute
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for u, minute := range saved {
+		u.saved = minute
+	}
+	return nil
+}
+
+// scrub overwrites what a purge left in free pages and in the log.
+func (d *Directory) scrub(ctx context.Context) error {
+	err := d.submit(context.WithoutCancel(ctx), d.scrubNow)
+	if err == nil {
+		return nil
+	}
+	return &problem.Error{
+		Kind:   problem.Unavailable,
+		Detail: "the user is purged and nobody finds it, but its values could not yet be overwritten on disk: the next start or purge does it",
+		Cause:  fmt.Errorf("identity: scrub: %w", err),
+	}
+}
+
+// scrubNow does it when a purge has left its note. secure_delete zeroes deleted cells, but not the copies
+// that a page split left behind; VACUUM writes every page anew, and emptying the log removes the old ones.
+// A crash before the note is taken back repeats it.
+func (d *Directory) scrubNow() error {
+	var due bool
+	if err := d.db.QueryRow(`SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?)`, metaScrub).Scan(&due); err != nil || !due {
+		return err
+	}
+	for _, step := range []string{
+		`VACUUM`,
+		`PRAGMA wal_checkpoint(TRUNCATE)`,
+		`DELETE FROM meta WHERE key = '` + metaScrub + `'`,
+	} {
+		if _, err := d.db.Exec(step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conflict is a Conflict that names the field.
+func conflict(field, value, format string, args ...any) error {
+	e := problem.Bad(field, value, format, args...)
+	e.Kind = problem.Conflict
+	return e
+}
+
+func noSuch(what string) error { return problem.New(problem.NotFound, "no such %s", what) }
+
+// toJSON renders what always can be.
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("identity: " + err.Error()) // only our own plain structures and checked JSON come here
+	}
+	return string(b)
+}
+
+// Page is a part of a list. Limit 0 is no limit.
+type Page struct {
+	Offset, Limit int
+}
+
+// page cuts the page out of all and renders it; the second result is the length of all.
+func page[T, V any](all []T, p Page, view func(T) V) ([]V, int, error) {
+	if p.Offset < 0 || p.Limit < 0 {
+		return nil, 0, problem.Bad("offset", "", "offset and limit must not be negative")
+	}
+	part := all[min(p.Offset, len(all)):]
+	if p.Limit > 0 && p.Limit < len(part) {
+		part = part[:p.Limit]
+	}
+	out := make([]V, len(part))
+	for i, v := range part {
+		out[i] = view(v)
+	}
+	return out, len(all), nil
+}

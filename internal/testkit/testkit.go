@@ -15,8 +15,7 @@ package testkit
 
 import (
 	"cmp"
-	"encoding/binary"
-	"fmt"
+	"encoding/hex"
 	"math/rand/v2"
 	"slices"
 
@@ -36,12 +35,15 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 // uuid returns a UUID in the form of version 4.
 func uuid(r *rand.Rand) string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], r.Uint64())
-	binary.BigEndian.PutUint64(b[8:], r.Uint64())
+	b := randomBytes(r, 16)
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	const form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+	out := hex.AppendEncode(make([]byte, 0, len(form)), b[:4])
+	for _, part := range [][]byte{b[4:6], b[6:8], b[8:10], b[10:]} {
+		out = hex.AppendEncode(append(out, '-'), part)
+	}
+	return string(out)
 }
 
 func sortAttributes(all []event.Attribute) {

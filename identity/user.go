@@ -392,12 +392,3 @@ func (d *Directory) DeleteUser(ctx context.Context, c Caller, id string, purge b
 	}
 	return d.scrub(ctx)
 }
-
-// purgeUser takes out the row and what hangs on it, and notes in the same transaction that the bytes are
-// still to be overwritten: a crash right after it leaves the note, and the next Open does it.
-func (t *change) purgeUser(id string) error {
-	if err := t.exec(`DELETE FROM users WHERE id = ?`, id); err != nil {
-		return err
-	}
-	return t.exec(`INSERT INTO meta (key, value) VALUES (?, x'01') ON CONFLICT DO NOTHING`, metaScrub)
-}

@@ -9,8 +9,9 @@ import (
 
 // Restrict returns the filter that finds of f's entries those that the caller may do p with. It is the one
 // place where a caller becomes a restriction; whatever answers with entries, counts, values or proofs asks
-// through it. A caller who may do p nowhere gets a Denied error. The same rights give the same filter, in
-// the same order, whichever way they were granted.
+// through it. What it adds is the last term of an And, so that a store can keep what the term finds. A caller
+// who may do p nowhere gets a Denied error. The same rights give the same filter, in the same order,
+// whichever way they were granted.
 func (c Caller) Restrict(p Permission, f query.Filter) (query.Filter, error) {
 	// own holds what is seen with the server's records of reading and running, plain what is seen without.
 	var own, plain reach

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"countersign/internal/durable"
@@ -73,7 +74,7 @@ func (l *Log) Reserve(n int64) error {
 	size := max(need, min(l.allocated+l.o.AllocateBytes, l.o.RollBytes))
 	// A crash from here on leaves zeros after the last frame, which replay takes for the end.
 	if err := l.file.Allocate(l.allocated, size-l.allocated); err != nil {
-		return fmt.Errorf("allocate %s: %w", l.end.File, err)
+		return fmt.Errorf("allocate %s: %w", l.end.File, cause(err))
 	}
 	l.allocated = size
 	return nil
@@ -104,7 +105,7 @@ func (l *Log) Write(frame []byte) error {
 	chain := stamp(frame, l.tag, l.end.Chain)
 	// A crash from here to the end of the sync leaves the frame whole, in part, or not at all: a torn tail.
 	if _, err := l.file.WriteAt(frame, l.end.Offset); err != nil {
-		return fmt.Errorf("write %s: %w", l.end.File, err)
+		return fmt.Errorf("write %s: %w", l.end.File, cause(err))
 	}
 	l.end.Offset += int64(len(frame))
 	l.end.Next += uint64(binary.BigEndian.Uint32(frame[frameCount:]))
@@ -119,10 +120,19 @@ func (l *Log) Sync() error {
 		return l.refused
 	}
 	if err := l.file.Sync(); err != nil {
-		return l.fail(&durable.SyncError{Name: l.end.File, Err: err})
+		return l.fail(&durable.SyncError{Name: l.end.File, Err: cause(err)})
 	}
 	l.unsynced = false
 	return nil
+}
+
+// cause leaves out the path that an error of an open file names: it is the one that the file was made under,
+// NAME.tmp, and there is no such file any more.
+func cause(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 // fail makes err final.
@@ -180,7 +190,7 @@ func (l *Log) trim() error {
 		return err
 	}
 	if err := l.file.Truncate(l.end.Offset); err != nil {
-		return fmt.Errorf("trim %s: %w", l.end.File, err)
+		return fmt.Errorf("trim %s: %w", l.end.File, cause(err))
 	}
 	l.allocated = l.end.Offset
 	return l.Sync()

@@ -347,7 +347,7 @@ func TestAnErrorOfTheCallerEndsTheReplay(t *testing.T) {
 	if !errors.Is(err, refused) || calls != 2 {
 		t.Errorf("%d calls, %v", calls, err)
 	}
-	if d := cmp.Diff(before, folder(t, disk, "wal")); d != "" {
+	if d := before.diff(folder(t, disk, "wal")); d != "" {
 		t.Errorf("changed:\n%s", d)
 	}
 }

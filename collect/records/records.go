@@ -142,7 +142,7 @@ func (w *walker) start() error {
 // stream is start for what is not held whole.
 func (w *walker) stream() error {
 	at := place{line: w.src.line, offset: w.src.off}
-	w.src.begin(w.form != lines)
+	w.src.begin(w.form)
 	w.dec.Reset(w.src, lax...)
 	c := &cursor{dec: &w.dec, base: at.offset, src: w.src}
 	err := w.values(c)
@@ -150,13 +150,13 @@ func (w *walker) stream() error {
 	case w.src.err != nil:
 		return w.src.err
 	case err == nil:
-		if w.form == longLine && !w.src.crossed {
+		if w.form == longLine && !w.src.across {
 			w.form = lines
 		}
 		return nil
 	case isYield(err):
 		return unwrapYield(err)
-	case w.form == document || w.src.crossed:
+	case w.src.across:
 		offset, reason := c.explain(err)
 		return &BrokenError{Line: w.src.lineAt(offset), Offset: offset, Reason: reason}
 	}
@@ -195,11 +195,11 @@ func (w *walker) values(c *cursor) error {
 			}
 			return err
 		}
-		c.within(true)
+		c.inside(true)
 		if err := w.value(c, kind); err != nil {
 			return err
 		}
-		c.within(false)
+		c.inside(false)
 	}
 }
 

@@ -208,7 +208,7 @@ func TestRecordsAreFoundInEveryFormOfInput(t *testing.T) {
 		{
 			name: "a text too long to read over",
 			in:   "{\"id\":1}\n" + huge(17<<20) + "\n{\"id\":2}\n",
-			want: []string{`1:0 {"id":1}`, `2:9 # broken JSON at offset 16777230: a single text or number is larger than 16777216 bytes`, `3:17825811 {"id":2}`},
+			want: []string{`1:0 {"id":1}`, `2:9 # broken JSON at offset 16777230: a text, a number or blank space is too long`, `3:17825811 {"id":2}`},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -297,6 +297,9 @@ func TestMemoryIsBoundedWhateverTheInput(t *testing.T) {
 	}{
 		{"a page of many records", `{"total":1,"items":[` + item, "," + item, `]}`, 100_000, 100_001},
 		{"a page printed over many lines", "{\"items\":[\n" + item, ",\n" + item, "\n]}", 100_000, 100_001},
+		{"a page of tiny lines", "{\"items\":[\n{}", ",\n{}", "\n]}", 1_000_000, 1_000_001},
+		{"tiny records in lines", "", "{}\n", "", 1_000_000, 1_000_000},
+		{"tiny records over lines", "", "{\n}\n", "", 500_000, 500_000},
 		{"a page with a long list of something else", `{"x":[` + item, "," + item, `],"items":[{}]}`, 100_000, 1},
 		{"a page with very many members", `{"items":[{}]`, `,"x":` + item, `}`, 100_000, 1},
 		{"a record with very many members", `{"id":1`, `,"x":` + item, `}`, 100_000, 1},

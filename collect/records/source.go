@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,20 +19,20 @@ const windowBytes = 2*MaxBytes + 64<<10
 // too large. Nothing holds more of the input than this at once.
 const maxTokenBytes = 16 << 20
 
-// source hands the input to a decoder, never past the end of a line unless allowed to, and never more than
-// the decoder was granted. So it always knows where the next line begins, and a value of any size costs
-// bounded memory.
+// source hands the input to a decoder, never more than the decoder was granted, and nothing of the next
+// line before it is known that a value goes on there. So a value of any size costs bounded memory, and where
+// values end with their lines it is known where the next one begins.
 type source struct {
 	br      *bufio.Reader
 	off     int64   // how many bytes were handed out or discarded
 	line    int64   // the line of the byte at off
-	breaks  []int64 // where the lines after the first unpassed place begin
+	breaks  []int64 // where the lines after the last place asked for begin, up to off
 	limit   int64   // the place up to which bytes may be handed out
 	refused bool    // a read met limit
-	may     bool    // a value may go on in the next line
-	spill   bool    // may, and a value is being read
+	across  bool    // lines do not matter: bytes are handed out as they come
+	may     bool    // a value may go on in the next line; when one does, across becomes true
+	inside  bool    // a value is being read
 	ended   bool    // the last byte handed out ended a line
-	crossed bool    // a read went on in another line than it began in
 	err     error   // the reader's, io.EOF aside
 }
 
@@ -41,12 +40,15 @@ func newSource(r io.Reader) *source {
 	return &source{br: bufio.NewReaderSize(r, windowBytes), line: 1}
 }
 
-var errLimit = fmt.Errorf("a single text or number is larger than %d bytes", maxTokenBytes)
+var errLimit = errors.New("a text, a number or blank space is too long")
 
 // Read is for the decoder.
 func (s *source) Read(p []byte) (int, error) {
-	if s.ended && !s.spill {
-		return 0, io.EOF
+	if s.ended && !s.across {
+		if !s.inside || !s.may {
+			return 0, io.EOF
+		}
+		s.across = true
 	}
 	if s.off >= s.limit {
 		s.refused = true
@@ -58,14 +60,17 @@ func (s *source) Read(p []byte) (int, error) {
 		}
 		return 0, err
 	}
-	n := min(int64(len(p)), s.limit-s.off, int64(s.br.Buffered()))
-	b, _ := s.br.Peek(int(n))
-	if s.ended {
-		s.crossed = true
-	}
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		b = b[:i+1]
-		s.breaks = append(s.breaks, s.off+int64(len(b)))
+	b, _ := s.br.Peek(int(min(int64(len(p)), s.limit-s.off, int64(s.br.Buffered()))))
+	for from := 0; from < len(b); {
+		i := bytes.IndexByte(b[from:], '\n')
+		if i < 0 {
+			break
+		}
+		from += i + 1
+		s.breaks = append(s.breaks, s.off+int64(from))
+		if !s.across {
+			b = b[:from]
+		}
 	}
 	s.ended = b[len(b)-1] == '\n'
 	copy(p, b)
@@ -84,8 +89,9 @@ func (s *source) discard(n int) {
 func (s *source) readError(err error) error { return fmt.Errorf("after offset %d: %w", s.off, err) }
 
 // begin makes the source ready for a decoder that starts at its place.
-func (s *source) begin(may bool) {
-	s.may, s.spill, s.ended, s.crossed, s.refused = may, false, false, false, false
+func (s *source) begin(f form) {
+	s.across, s.may = f == document, f == longLine
+	s.inside, s.ended, s.refused = false, false, false
 	s.breaks = s.breaks[:0]
 	s.limit = s.off + windowBytes
 }
@@ -96,7 +102,7 @@ func (s *source) lineAt(offset int64) int64 {
 	for passed < len(s.breaks) && s.breaks[passed] <= offset {
 		passed++
 	}
-	s.breaks = slices.Delete(s.breaks, 0, passed)
+	s.breaks = s.breaks[passed:]
 	return s.line - int64(len(s.breaks))
 }
 
@@ -251,10 +257,10 @@ func (c *cursor) grant(n int64) {
 	}
 }
 
-// within says whether the decoder is inside a value, which may go on in the next line.
-func (c *cursor) within(value bool) {
+// inside says whether the decoder is inside a value.
+func (c *cursor) inside(value bool) {
 	if c.src != nil {
-		c.src.spill = c.src.may && value
+		c.src.inside = value
 	}
 }
 

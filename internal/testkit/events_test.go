@@ -162,7 +162,7 @@ func TestStoriesAreFoundByTheirSearches(t *testing.T) {
 	for seed := range uint64(5) {
 		for shift := range 7 { // whatever weekday it is
 			e := testkit.NewEstate(seed, now.AddDate(0, 0, shift))
-			events := collect(e, seed, 10_000, e.Now.AddDate(0, 0, -90), e.Now)
+			events := collect(e, seed, 3000, e.Now.AddDate(0, 0, -90), e.Now)
 			for _, s := range e.Stories() {
 				f, err := query.Parse(s.Search)
 				if err != nil {

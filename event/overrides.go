@@ -58,7 +58,7 @@ func (e *Event) validateOverride(a *Attribute) error {
 			return refuse("must be an integer from 1 to 2147483647")
 		}
 	case AttrKeyfactorOperation:
-		if !isInteger(a.Value, 1, 25) {
+		if !isInteger(a.Value, 1, int64(maxKeyfactorOperation)) {
 			return refuse("must be an integer from 1 to 25")
 		}
 	case AttrKeyfactorLevel:
@@ -90,16 +90,15 @@ func isInteger(s string, lo, hi int64) bool {
 	return err == nil && n >= lo && n <= hi && strconv.FormatInt(n, 10) == s
 }
 
-// parseFineTime is ParseTime for sources with a resolution up to nanoseconds, cut to microseconds.
+// parseFineTime is ParseTime for vendors with a finer clock, cut to microseconds.
 func parseFineTime(s string) (Micros, error) {
-	if dot := strings.IndexByte(s, '.'); dot >= 0 {
-		end := dot + 1
+	const seconds, kept = len("0000-00-00T00:00:00"), len("0000-00-00T00:00:00.000000")
+	if len(s) > kept && s[seconds] == '.' {
+		end := kept
 		for end < len(s) && s[end] >= '0' && s[end] <= '9' {
 			end++
 		}
-		if digits := end - dot - 1; digits > 6 && digits <= 9 {
-			s = s[:dot+1+6] + s[end:]
-		}
+		s = s[:kept] + s[end:]
 	}
 	return ParseTime(s)
 }

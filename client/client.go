@@ -150,7 +150,7 @@ func encode(events []event.Event) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// do sends a request and decodes the answer into result when it has the wanted status.
+// do sends a request and decodes the answer into result, unless that is nil, when it has the wanted status.
 func (c *Client) do(req *http.Request, want int, result any) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -165,6 +165,9 @@ func (c *Client) do(req *http.Request, want int, result any) error {
 		return refusal(resp, body)
 	case len(body) > maxAnswerBytes:
 		return fmt.Errorf("the server's answer is larger than %d bytes", maxAnswerBytes)
+	}
+	if result == nil {
+		return nil
 	}
 	if err := json.Unmarshal(body, result); err != nil {
 		return fmt.Errorf("the server's answer is not understood: %w", err)

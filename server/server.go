@@ -63,6 +63,7 @@ type Server struct {
 	pace        pace
 	native      dialect
 	digicertone dialect
+	failed      <-chan struct{} // closed by a failed sync
 
 	gate    sync.RWMutex // held for reading by each request under way
 	stopped bool
@@ -109,6 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.open(ctx, dir); err != nil {
 		return nil, errors.Join(err, dir.Release())
 	}
+	s.failed = s.Trail.Failed()
 	s.native = native.New(native.Deps{Trail: s.Trail, Identity: s.Identity, Logger: s.log})
 	s.digicertone = digicertone.New(digicertone.Deps{Trail: s.Trail, Identity: s.Identity, Logger: s.log})
 	return s, nil
@@ -116,7 +118,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 
 func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	var err error
-	s.Identity, err = identity.Open(ctx, filepath.Join(dir.Path(), store.ControlName), identity.Options{})
+	s.Identity, err = identity.Open(ctx, filepath.Join(dir.Path(), store.ControlName), identity.Options{Logger: s.log})
 	if err != nil {
 		return err
 	}
@@ -160,14 +162,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 	}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(l) }() // ends with l, waited for below
-	if _, err := fmt.Fprintf(stdout, "listening on %s\n", s.url(l)); err != nil {
+	if _, err := fmt.Fprintf(stdout, "listening on %s\n", s.URL(l)); err != nil {
 		s.log.Warn("the address could not be printed", "error", err)
 	}
 	var failed error
 	select {
 	case failed = <-served:
 		served <- http.ErrServerClosed
-	case <-s.Trail.Failed():
+	case <-s.failed:
 		failed = errors.New("a sync of the log failed: what memory holds may not be on the disk, so the server stops; start it again to recover")
 	case <-ctx.Done():
 	}
@@ -176,7 +178,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 	return failed
 }
 
-func (s *Server) url(l net.Listener) string {
+// URL returns the base URL of what is served on l.
+func (s *Server) URL(l net.Listener) string {
 	if s.cfg.TLSCert != "" || s.cfg.TLSSelfSigned {
 		return "https://" + l.Addr().String()
 	}

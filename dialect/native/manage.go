@@ -121,12 +121,13 @@ func index[V any](all func(context.Context, identity.Caller, params, identity.Pa
 		if err != nil {
 			return err
 		}
-		items, total, err := all(r.Context(), c, ps, identity.Page{Offset: int(offset), Limit: int(limit)})
+		// To identity a limit of 0 is none; here it asks for the total only.
+		items, total, err := all(r.Context(), c, ps, identity.Page{Offset: int(offset), Limit: max(int(limit), 1)})
 		if err != nil {
 			return err
 		}
-		if items == nil {
-			items = []V{} // an empty list is [], not null
+		if limit == 0 {
+			items = items[:0]
 		}
 		writeJSON(w, "application/json", http.StatusOK, collection[V]{total, int(offset), int(limit), items})
 		return nil

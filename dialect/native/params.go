@@ -36,7 +36,13 @@ func parseParams(raw string, known ...string) (params, error) {
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
-		if err != nil || !slices.Contains(known, name) {
+		if rawName == "" {
+			return nil, problem.Bad("query", "", "holds a parameter without a name")
+		}
+		if err != nil {
+			name = rawName
+		}
+		if !slices.Contains(known, name) {
 			return nil, problem.Bad(cut(name), "", "is not a parameter of this call; it knows %s", listed(known))
 		}
 		if _, twice := ps[name]; twice {

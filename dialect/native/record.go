@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"countersign/event"
 	"countersign/identity"
 	"countersign/problem"
@@ -154,7 +156,7 @@ func writeReceipt(w http.ResponseWriter, r *store.Receipt, withEntries bool) {
 				b = append(b, ',')
 			}
 			b = append(b, `{"id":`...)
-			b = appendString(b, r.Entries[i].ID)
+			b, _ = jsontext.AppendQuote(b, r.Entries[i].ID) // fails on invalid UTF-8 only, which no recorded id is
 			b = append(b, `,"seq":`...)
 			b = strconv.AppendUint(b, r.Entries[i].Seq, 10)
 			b = append(b, `,"duplicate":`...)

@@ -1,0 +1,172 @@
+package native_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/event"
+	"countersign/problem"
+	"countersign/store"
+)
+
+func TestExportStreamsEverythingAndSaysSo(t *testing.T) {
+	a := newAPI(t)
+	const n = 3000
+	a.seed(n, func(i int) string {
+		return strings.TrimSuffix(day(i), "}") + `,"detail":"` + strings.Repeat("x", i%200) + `"}`
+	})
+	for _, c := range []struct {
+		query string
+		first string
+		count int
+		size  int
+	}{
+		{"", "e0", n, n},
+		{"?format=ndjson&sort=seq:desc", "e2999", n, n},
+		{"?as_of=10&q=action:A1", "e1", 3, 10},
+		{"?from=2026-01-02&to=2026-01-02&as_of=30", "e1", 2, 30},
+		{"?q=action:NONE", "", 0, n},
+	} {
+		t.Run(c.query, func(t *testing.T) {
+			w := a.do(request{path: "/api/v1/events/export" + c.query})
+			lines := strings.Split(strings.TrimSuffix(must200(t, w), "\n"), "\n")
+			if got := w.Header().Get("Content-Type"); got != "application/x-ndjson" {
+				t.Errorf("content type %q", got)
+			}
+			if got := w.Header().Get("X-Countersign-As-Of"); got != fmt.Sprint(c.size) {
+				t.Errorf("as of %q", got)
+			}
+			want := fmt.Sprintf(`{"complete":true,"count":%d,"tree_size":%d}`, c.count, c.size)
+			if last := lines[len(lines)-1]; last != want || len(lines) != c.count+1 {
+				t.Fatalf("%d lines, the last %s, want %s", len(lines), last, want)
+			}
+			if c.count == 0 {
+				return
+			}
+			var first struct{ ID string }
+			if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || first.ID != c.first {
+				t.Errorf("first %q, %v", first.ID, err)
+			}
+		})
+	}
+}
+
+func TestExportCanBeReadBackIn(t *testing.T) {
+	a := newAPI(t)
+	a.seed(20, day)
+	body := must200(t, a.do(request{path: "/api/v1/events/export"}))
+	lines := strings.SplitAfter(body, "\n")
+	d := event.NewDecoder(strings.NewReader(strings.Join(lines[:20], "")), event.Lines)
+	d.AllowServerFields = true
+	for i := range 20 {
+		if e, err := d.Next(); err != nil || e.ID != fmt.Sprintf("e%d", i) {
+			t.Fatalf("line %d: %q, %v", i, e.ID, err)
+		}
+	}
+	if _, err := d.Next(); err != io.EOF {
+		t.Error(err)
+	}
+}
+
+func TestExportRefusesBadParameters(t *testing.T) {
+	a := newAPI(t)
+	for query, field := range map[string]string{"format=csv": "format", "format=": "format", "limit=5": "limit", "offset=5": "offset", "as_of=1": "as_of", "q=(": "q"} {
+		w := a.do(request{path: "/api/v1/events/export?" + query})
+		m := must(t, w, 400)
+		wantProblem(t, w, 400, "invalid", map[string]any{"field": field, "position": m["position"]})
+		if w.Header().Get("X-Countersign-As-Of") != "" {
+			t.Error("a refusal has a tree size")
+		}
+	}
+}
+
+func TestExportThatFailsAtOnceIsAProblem(t *testing.T) {
+	f := &fakeTrail{each: func(context.Context, func(*event.Entry) error) (store.Page, error) {
+		return store.Page{}, problem.New(problem.Unavailable, "no")
+	}}
+	w := faked(t, f, 0).do(request{path: "/api/v1/events/export"})
+	wantProblem(t, w, 503, "unavailable", nil)
+	if w.Header().Get("X-Countersign-As-Of") != "" {
+		t.Error("a refusal has a tree size")
+	}
+}
+
+// aLot is an entry that fills more than one piece of an export.
+func aLot() *event.Entry {
+	return &event.Entry{Event: event.Event{Description: event.TextOf(strings.Repeat("x", 100<<10))}}
+}
+
+func TestExportThatBreaksOffIsToldFromACompleteOne(t *testing.T) {
+	f := &fakeTrail{each: func(_ context.Context, fn func(*event.Entry) error) (store.Page, error) {
+		for range 3 {
+			if err := fn(aLot()); err != nil {
+				return store.Page{}, err
+			}
+		}
+		return store.Page{}, errors.New("a block is damaged")
+	}}
+	a := faked(t, f, 0)
+	web := httptest.NewServer(a.handler)
+	defer web.Close()
+	resp := get(t, web, a.admin)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != 200 || err == nil {
+		t.Errorf("status %d and no error after %d bytes", resp.StatusCode, len(b))
+	}
+	if strings.Contains(string(b), "complete") {
+		t.Error("the export says that it is complete")
+	}
+}
+
+func TestExportEndsWhenTheReaderLeaves(t *testing.T) {
+	ended := make(chan error, 1)
+	f := &fakeTrail{each: func(ctx context.Context, fn func(*event.Entry) error) (store.Page, error) {
+		for {
+			err := fn(aLot())
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				ended <- err
+				return store.Page{}, err
+			}
+		}
+	}}
+	a := faked(t, f, 0)
+	web := httptest.NewServer(a.handler)
+	defer web.Close()
+	resp := get(t, web, a.admin)
+	if _, err := bufio.NewReader(resp.Body).ReadByte(); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the export goes on without a reader")
+	}
+}
+
+func get(t *testing.T, web *httptest.Server, token string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", web.URL+"/api/v1/events/export", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := web.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// SetPace makes the server as impatient as a test is.
+func (s *Server) SetPace(grace, write, stop time.Duration) {
+	s.pace.header, s.pace.grace, s.pace.write, s.pace.stop = grace, grace, write, stop
+}
+
+// SetNative puts h in place of the native API's ServeHTTP.
+func (s *Server) SetNative(h http.HandlerFunc) {
+	s.native = faked{s.native, h}
+}
+
+// SetDigicertone puts h in place of the ServeHTTP of that API.
+func (s *Server) SetDigicertone(h http.HandlerFunc) {
+	s.digicertone = faked{s.digicertone, h}
+}
+
+// SetFailed puts ch in place of the trail's notice of a failed sync.
+func (s *Server) SetFailed(ch <-chan struct{}) { s.failed = ch }
+
+type faked struct {
+	dialect
+	h http.HandlerFunc
+}
+
+func (f faked) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.h(w, r) }
+
+// SelfSigned is a selfSigned with a clock.
+type SelfSigned = selfSigned
+
+// NewSelfSigned keeps its files in dir.
+func NewSelfSigned(dir string, names []string, now func() time.Time) *SelfSigned {
+	return &selfSigned{dir: dir, names: names, now: now, log: slog.New(slog.DiscardHandler)}
+}
+
+// Certificate returns the certificate to use now.
+var Certificate = (*selfSigned).certificate

@@ -1,0 +1,187 @@
+// Package digicertone is the DigiCert ONE Account Manager compatible API under /account/api/v1: the audit
+// log, users and accounts, to be read by scripts that were written for the vendor, unchanged.
+//
+// Terms. An item is an entry as this vendor shows it. A refusal is an answer other than 200.
+//
+// Promises. Every parameter filters by what the item shows (the mapping law of docs/compatibility.md). A
+// parameter that is known and wrong is a refusal that names it; one that is unknown is ignored, as the
+// vendor does. Totals are exact at the tree size that the answer names. Each failure is answered in the
+// vendor's shape, and nothing of an internal one but an id is shown.
+//
+// Trust. The request is foreign: its query is bounded in bytes and parameters before it is looked at, what
+// is repeated of it is cut and made printable, and a page is handed on in parts, so that no request makes
+// the server hold more than the entries it asked for and one rendered part. Whose token it is and what it
+// may see is decided by identity alone, for entries in one line of searchable.
+//
+// It leaves to package server: listeners, timeouts, rate limits and request ids; to store: search and the
+// tree size that a paging script goes on with; to identity: users, accounts, rights.
+package digicertone
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"countersign/event"
+	"countersign/identity"
+	"countersign/query"
+	"countersign/store"
+)
+
+// Prefix is the path that everything here lies under.
+const Prefix = "/account/api/v1/"
+
+// asOfHeader tells at which tree size an answer was made.
+const asOfHeader = "X-Countersign-As-Of"
+
+// Trail is what this API needs of a store; *store.Store is one.
+type Trail interface {
+	// SearchPinned answers q; token ties the pages of one caller's loop to one tree size.
+	SearchPinned(ctx context.Context, token string, q query.Query) (store.Page, error)
+	// Each calls fn with the matches of q in order until fn returns an error, which it returns. The entry
+	// is shared and must not be changed.
+	Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error)
+}
+
+// Deps are the parts that the API stands on.
+type Deps struct {
+	Trail    Trail
+	Identity *identity.Directory
+	Logger   *slog.Logger // nil discards
+}
+
+// Handler answers the API.
+type Handler struct {
+	trail    Trail
+	identity *identity.Directory
+	log      *slog.Logger
+	routes   map[string]endpoint // by pattern
+	// scanning lets one request at a time read through the trail for a computed id.
+	scanning chan struct{}
+}
+
+// New returns the handler of everything under Prefix.
+func New(d Deps) *Handler {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, scanning: make(chan struct{}, 1)}
+	h.routes = map[string]endpoint{
+		Prefix + "audit-log":      h.entries,
+		Prefix + "audit-log/{id}": h.entry,
+		Prefix + "user":           h.users,
+		Prefix + "user/{id}":      h.user,
+		Prefix + "account":        h.accounts,
+		Prefix + "account/{id}":   h.account,
+	}
+	return h
+}
+
+// ServeHTTP answers a request, also one for a path or method that is not known.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := h.serve(w, r); err != nil {
+		h.Refuse(w, r, err)
+	}
+}
+
+// call is one request of a known caller for a known path.
+type call struct {
+	*http.Request
+	caller identity.Caller
+	params params
+	id     string // what follows the collection's name in the path
+}
+
+// endpoint answers a call. An error it returns is answered by Refuse, so it must not have written anything.
+type endpoint func(w http.ResponseWriter, c call) error
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	answer, id := h.route(r)
+	if answer == nil {
+		return errNoRoute
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return errMethod
+	}
+	caller, err := h.identity.Authenticate(r.Context(), credential(r))
+	if err != nil {
+		return err
+	}
+	ps, err := parseParams(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	return answer(w, call{Request: r, caller: caller, params: ps, id: id})
+}
+
+// route returns the endpoint of a path and the id in it, nil when there is none. It cuts the path as it was
+// sent, since an id may hold an encoded slash, and notes the pattern on the request for whoever logs it. No
+// ServeMux does this here: it answers a path such as //user with a redirection that no script expects.
+func (h *Handler) route(r *http.Request) (answer endpoint, id string) {
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), Prefix)
+	if !ok {
+		return nil, ""
+	}
+	collection, rest, one := strings.Cut(path, "/")
+	id, err := url.PathUnescape(rest)
+	if err != nil || !utf8.ValidString(id) || strings.Contains(rest, "/") || one && id == "" {
+		return nil, ""
+	}
+	pattern := Prefix + collection
+	if one {
+		pattern += "/{id}"
+	}
+	answer = h.routes[pattern]
+	if answer != nil {
+		r.Pattern = pattern
+	}
+	return answer, id
+}
+
+// searchable returns the filter that finds what of f's entries the caller is to see. The server's own
+// records of reading and running are left out unless they are asked for: a list that shows that it was read
+// has other pages at the next read.
+func searchable(c identity.Caller, f query.Filter, includeSelf bool) (query.Filter, error) {
+	if !includeSelf {
+		f = query.And{f, query.Not{Filter: identity.OwnRecords()}}
+	}
+	return c.Restrict(identity.ReadTrail, f)
+}
+
+// entries answers GET /audit-log.
+func (h *Handler) entries(w http.ResponseWriter, c call) error {
+	s, err := decodeSearch(c.params)
+	if err != nil {
+		return err
+	}
+	if s.query.Filter, err = searchable(c.caller, s.query.Filter, s.includeSelf); err != nil {
+		return err
+	}
+	found, err := h.trail.SearchPinned(c.Context(), c.caller.TokenID, s.query)
+	if err != nil {
+		return err
+	}
+	setHeaders(w.Header())
+	w.Header().Set(asOfHeader, strconv.FormatUint(found.TreeSize, 10))
+	page{found.Total, s.query.Offset, s.query.Limit, found.Entries}.render(w)
+	return nil
+}
+
+// setHeaders sets what every answer with a body has. Nothing between the caller and us may keep it.
+func setHeaders(head http.Header) {
+	head.Set("Content-Type", "application/json")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+}
+
+// writeJSON answers with a whole body. The only failure is that the caller is gone.
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	setHeaders(w.Header())
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body)
+}

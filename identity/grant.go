@@ -41,7 +41,7 @@ func (g *Grant) check(field string) error {
 	case g.Divisions != nil && !rule.divisible:
 		return problem.Bad(field+".divisions", "", "must be left out: %s cannot be limited to divisions", g.Role)
 	}
-	return checkList(field+".divisions", g.Divisions, maxDivisions, checkID)
+	return checkBounds(field+".divisions", g.Divisions, maxDivisions, checkID)
 }
 
 func checkGrants(gs []Grant) error {

@@ -114,7 +114,7 @@ func checkTokenName(v string) error {
 
 func (n NewToken) check(now time.Time) error {
 	if err := valid(checkNeeded("user_id", n.UserID), checkTokenName(n.Name),
-		checkList("accounts", n.Accounts, maxAccounts, checkID), checkList("sources", n.Sources, maxSources, checkSource)); err != nil {
+		checkBounds("accounts", n.Accounts, maxAccounts, checkID), checkBounds("sources", n.Sources, maxSources, checkSource)); err != nil {
 		return err
 	}
 	if n.EndDate == "" {

@@ -160,12 +160,17 @@ func atMost(field string, n, limit int) error {
 	return nil
 }
 
-// checkList checks an optional list: not too long, without repeats, each item good. A list that is there
-// but empty is refused, since one reader takes it for nothing and another for everything.
-func checkList(field string, list []string, limit int, item func(field, v string) error) error {
+// checkBounds is checkList for a list that limits something: one that is there but empty is refused, since
+// one reader takes it for nothing and another for everything.
+func checkBounds(field string, list []string, limit int, item func(field, v string) error) error {
 	if list != nil && len(list) == 0 {
 		return problem.Bad(field, "", "must name at least one, or be left out")
 	}
+	return checkList(field, list, limit, item)
+}
+
+// checkList checks an optional list: not too long, without repeats, each item good.
+func checkList(field string, list []string, limit int, item func(field, v string) error) error {
 	if err := atMost(field, len(list), limit); err != nil {
 		return err
 	}

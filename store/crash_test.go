@@ -79,7 +79,7 @@ func openOn(fs *crashfs.FS) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.Open(store.Options{DedupKey: []byte("key")})
+	s, err := d.Open(store.Options{DedupKey: []byte("key"), LogFileBytes: 64 << 10, LogStepBytes: 16 << 10})
 	if err != nil {
 		d.Release()
 		return nil, err
@@ -95,7 +95,7 @@ func life(fs *crashfs.FS, l *ledger, r *rand.Rand) {
 			return
 		}
 		for range 4 {
-			es := make([]event.Event, 1+r.IntN(200))
+			es := make([]event.Event, 1+r.IntN(100))
 			for i := range es {
 				es[i] = testkit.Random(r)
 			}
@@ -200,7 +200,7 @@ func TestFullDiskRefusesReadsOnAndRecovers(t *testing.T) {
 	}
 	l := newLedger()
 	l.append(s, []event.Event{testkit.Random(r)})
-	fs.SetSpace(9 << 20) // one step of room is set aside already
+	fs.SetSpace(9 << 20)
 	big := func() []event.Event {
 		es := make([]event.Event, 200)
 		for i := range es {

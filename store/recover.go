@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"countersign/event"
+	"countersign/internal/durable"
 	"countersign/wal"
 )
 
@@ -25,6 +26,8 @@ func (s *Store) recover(o Options) error {
 	log, rec, err := wal.Open(s.dir.fs, dir, wal.Options{
 		AsideDir:      s.asideDir(),
 		NoPreallocate: o.NoPreallocate,
+		RollBytes:     o.LogFileBytes,
+		AllocateBytes: o.LogStepBytes,
 		Clean:         s.dir.manifest.Clean,
 	}, func(b wal.Batch) error {
 		entries, err := s.replay(&b)
@@ -96,6 +99,9 @@ func (s *Store) recordAside() error {
 	}
 	var events []event.Event
 	for _, name := range names {
+		if durable.IsTemp(name) {
+			continue // a copy that a crash broke off; the whole one was made by a later open
+		}
 		size, err := s.sizeAside(name)
 		if err != nil {
 			return fmt.Errorf("read what is kept aside: %w", err)

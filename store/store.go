@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -46,6 +47,9 @@ type Options struct {
 	Logger *slog.Logger
 	// NoPreallocate leaves out reserving log space ahead, for file systems that charge for it.
 	NoPreallocate bool
+	// LogFileBytes is the size at which the log begins a new file, LogStepBytes how much space it reserves at
+	// a time; 0 means the defaults of package wal.
+	LogFileBytes, LogStepBytes int64
 }
 
 // Dir is a data directory claimed for this process.
@@ -60,26 +64,36 @@ type Dir struct {
 // returns, so others (identity) may put their files beside it before Open.
 func Claim(path string) (*Dir, error) { return claim(durable.OS(), path) }
 
-func claim(fs durable.FS, path string) (*Dir, error) {
-	if err := fs.MkdirAll(path, durable.DirMode); err != nil {
+func claim(fsys durable.FS, path string) (*Dir, error) {
+	if err := fsys.MkdirAll(path, durable.DirMode); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	lock, err := fs.Lock(filepath.Join(path, lockName))
+	lock, err := fsys.Lock(filepath.Join(path, lockName))
 	if l, held := errors.AsType[*durable.LockedError](err); held {
 		return nil, fmt.Errorf("data directory %s is in use by process %d: stop that server or choose another directory", path, l.PID)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim data directory: %w", err)
 	}
-	m, err := initialise(fs, path)
+	m, err := initialise(fsys, path)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Dir{fs: fs, path: path, lock: lock, manifest: m}, nil
+	return &Dir{fs: fsys, path: path, lock: lock, manifest: m}, nil
 }
 
 // Path returns where the directory is.
 func (d *Dir) Path() string { return d.path }
+
+// HasLog tells whether a trail was ever opened in the directory. What belongs beside a trail (identity) must
+// then be there too.
+func (d *Dir) HasLog() (bool, error) {
+	names, err := d.fs.ReadDir(filepath.Join(d.path, walName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("look for the log: %w", err)
+	}
+	return len(names) > 0, nil
+}
 
 // Release gives the directory back. After Open the store does it.
 func (d *Dir) Release() error { return d.lock.Close() }

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"countersign/server"
+)
+
+func newServe() *cobra.Command {
+	cfg := server.Config{}
+	var configFile, logLevel string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Run the server on a data directory, which is made when it is missing or empty.
+
+Every flag has an environment twin (--tls-cert is COUNTERSIGN_TLS_CERT) and a key of the same name in the
+config file; the command line wins over the environment, and that over the file. At the first start an
+administrator is made and its token shown once; with COUNTERSIGN_BOOTSTRAP_TOKEN set (32 or more printable
+ASCII characters) that is the token, and nothing is shown.`,
+		Example: `  countersign serve --data /var/lib/countersign
+  countersign serve --data /var/lib/countersign --listen 0.0.0.0:8443 --tls-self-signed`,
+		Args: noArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&configFile, "config", "", "YAML file with the settings below")
+	f.StringVar(&cfg.Data, "data", "", "data directory (required)")
+	f.BoolVar(&cfg.NoPreallocate, "no-preallocate", false, "do not reserve space for the log ahead")
+	listenFlags(f, &cfg)
+	logFlag(f, &logLevel)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if v, ok := os.LookupEnv(envName("config")); ok && !f.Changed("config") {
+			configFile = v
+		}
+		if err := settle(cmd, configFile); err != nil {
+			return err
+		}
+		if cfg.Data == "" {
+			return misused("--data is required: the directory that holds the trail")
+		}
+		log, err := newLogger(cmd.ErrOrStderr(), logLevel)
+		if err != nil {
+			return err
+		}
+		cfg.Logger = log
+		cfg.BootstrapToken = os.Getenv("COUNTERSIGN_BOOTSTRAP_TOKEN")
+		return server.Run(cmd.Context(), cfg, cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+func listenFlags(f *pflag.FlagSet, cfg *server.Config) {
+	f.StringVar(&cfg.Listen, "listen", server.DefaultListen, "address to listen on")
+	f.StringVar(&cfg.TLSCert, "tls-cert", "", "PEM file with the certificate chain")
+	f.StringVar(&cfg.TLSKey, "tls-key", "", "PEM file with its key")
+	f.BoolVar(&cfg.TLSSelfSigned, "tls-self-signed", false, "make and keep a self-signed certificate in the data directory")
+	f.BoolVar(&cfg.InsecureHTTP, "insecure-http", false, "allow plain HTTP on an address that others can reach")
+}
+
+func logFlag(f *pflag.FlagSet, level *string) {
+	f.StringVar(level, "log-level", "info", "debug, info, warn or error")
+}
+
+// newLogger writes text for people and JSON for machines.
+func newLogger(w io.Writer, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, misused("--log-level is debug, info, warn or error, not %q", level)
+	}
+	o := &slog.HandlerOptions{Level: l}
+	if isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	}
+	return slog.New(slog.NewJSONHandler(w, o)), nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -23,10 +23,13 @@ func codeOfWords(text string) (string, bool) {
 	return string(b), true
 }
 
-// codeOf makes a code of any text: words in upper case joined by underscores, at most 64 letters. Words
-// written together with capitals inside ("AgentSchedule") are taken apart. It is empty when the text has no
-// letter or digit of ASCII.
+// codeOf makes a code of any text. A code stays as it is. Of other texts the words are put in upper case and
+// joined by underscores, up to 64 letters; words written together with capitals inside ("AgentSchedule")
+// are taken apart. It is empty when the text has no letter or digit of ASCII.
 func codeOf(text string) string {
+	if isCode(text) {
+		return text
+	}
 	var b []byte
 	gap, lower := false, false
 	for i := range len(text) {

@@ -34,6 +34,7 @@ func (s *Store) recover(o Options) error {
 		if err != nil {
 			return err
 		}
+		s.integers.note(entries)
 		snap = snap.with(entries)
 		return nil
 	})

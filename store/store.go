@@ -108,6 +108,7 @@ type Store struct {
 	log      *wal.Log
 	recovery wal.Recovery
 	pins     *pins
+	integers integers
 
 	snap   atomic.Pointer[snapshot]
 	fault  atomic.Pointer[problem.Error] // why the last write failed; nil after one that worked
@@ -152,6 +153,7 @@ func (d *Dir) Open(o Options) (*Store, error) {
 	s := &Store{
 		dir: d, now: o.Now, logger: o.Logger, dedup: o.DedupKey,
 		pins:       newPins(o.Now),
+		integers:   integers{first: map[namedID]uint64{}},
 		failed:     make(chan struct{}),
 		requests:   make(chan *request, queuedRequests),
 		writerDone: make(chan struct{}),

@@ -172,6 +172,7 @@ func (s *Store) finish(w written) {
 	s.fault.Store(nil)
 	s.wanted = probeBytes
 	s.tail.settle(w.draft)
+	s.integers.note(w.draft.entries)
 	s.snap.Store(s.snap.Load().with(w.draft.entries))
 	for _, r := range w.draft.requests {
 		close(r.done)

@@ -120,7 +120,10 @@ func randomEntry(r *rand.Rand, seq uint64) *event.Entry {
 }
 
 func TestAnEntryIsMatchedExactlyWhenWhatIsShownAgrees(t *testing.T) {
-	const events = 100_000
+	events := 100_000
+	if testing.Short() {
+		events = 20_000
+	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -58,11 +58,13 @@ func writing(t testing.TB, s *store.Store, first int) (stop func() int) {
 			time.Sleep(time.Millisecond) // the loop being read is what is tested, not the disk
 		}
 	})
-	return func() int {
+	stop = func() int {
 		cancel()
 		done.Wait()
 		return n
 	}
+	t.Cleanup(func() { stop() }) // before the store closes, though the test has failed
+	return stop
 }
 
 func TestAPagingLoopSeesEachEntryOnceWhileOthersAreWritten(t *testing.T) {

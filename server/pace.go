@@ -14,7 +14,8 @@ type pace struct {
 	// A body may take grace, and a second more for each bytesPerSecond received.
 	grace          time.Duration
 	bytesPerSecond int64
-	// write bounds the time in which the client must take one piece of an answer.
+	// write bounds the time in which the client must take one piece of an answer. It is longer than grace:
+	// net/http reads on in a body that the handler refused unread, before it sends the answer.
 	write time.Duration
 	// stop bounds the time that requests under way get at shutdown.
 	stop time.Duration

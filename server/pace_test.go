@@ -78,7 +78,7 @@ func TestSlowHeaderIsCutOff(t *testing.T) {
 }
 
 func TestBodyThatIsRefusedUnreadHoldsNoConnection(t *testing.T) {
-	r := start(t, impatience)
+	r := start(t, func(s *server.Server) { s.SetPace(impatient, patient, patient) })
 	c := dial(t, r)
 	fmt.Fprint(c, strings.Replace(head(100_000, ""), "ndjson", "nothing", 1))
 	go dribble(c, strings.Repeat("x", 100_000))

@@ -117,8 +117,11 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func (s *Server) open(ctx context.Context, dir *store.Dir) error {
-	var err error
-	s.Identity, err = identity.Open(ctx, filepath.Join(dir.Path(), store.ControlName), identity.Options{Logger: s.log})
+	known, err := dir.HasLog()
+	if err != nil {
+		return err
+	}
+	s.Identity, err = identity.Open(ctx, filepath.Join(dir.Path(), store.ControlName), identity.Options{Logger: s.log, MustExist: known})
 	if err != nil {
 		return err
 	}
@@ -126,6 +129,7 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	if err != nil {
 		return errors.Join(err, s.Identity.Close())
 	}
+	s.log.Info("the trail is open", "directory", dir.Path(), "entries", s.Trail.Size())
 	return nil
 }
 

@@ -297,6 +297,20 @@ func TestSecondServerOnADirectoryIsRefused(t *testing.T) {
 	}
 }
 
+func TestTrailWithoutItsIdentityIsRefused(t *testing.T) {
+	cfg := config(t, io.Discard)
+	_, stop := run(t, cfg)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(cfg.Data, "control.db")); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Run(t.Context(), cfg, io.Discard); err == nil || !strings.Contains(err.Error(), "control.db") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestOthersMayBeReachedInClearWhenAskedFor(t *testing.T) {
 	cfg := config(t, io.Discard)
 	cfg.Listen, cfg.InsecureHTTP = "0.0.0.0:0", true

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,22 @@ func TestStopGivesUpWhatNeverEnds(t *testing.T) {
 	case <-left:
 	default:
 		t.Error("Serve returned before its handlers")
+	}
+}
+
+func TestRequestAfterTheStopIsRefused(t *testing.T) {
+	var s *server.Server
+	r := start(t, func(opened *server.Server) { s = opened })
+	r.stop()
+	if err := r.wait(); err != nil {
+		t.Fatal(err)
+	}
+	for path, shape := range map[string]string{"/api/v1/events": "urn:countersign:problem:unavailable", "/account/api/v1/user": `{"errors":[`} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 503 || !strings.Contains(w.Body.String(), shape) || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
 	}
 }
 

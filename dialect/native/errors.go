@@ -84,8 +84,11 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		k = d.explain(w.Header(), toProblem(err))
 	}
-	if k.status == http.StatusInternalServerError {
+	switch k.status {
+	case http.StatusInternalServerError:
 		h.log.Error("request failed", "request_id", d.RequestID, "error", err)
+	case http.StatusUnauthorized: // the caller is not told why: it would tell a thief whether a token is real
+		h.log.Debug("sign-in refused", "request_id", d.RequestID, "error", err)
 	}
 	d.Type, d.Title, d.Status = problemType+k.name, k.title, k.status
 	writeJSON(w, "application/problem+json", d.Status, d)

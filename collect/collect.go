@@ -23,7 +23,6 @@ import (
 	"countersign/collect/digicertone"
 	"countersign/collect/discovery"
 	"countersign/collect/keyfactor"
-	"countersign/collect/native"
 	"countersign/collect/records"
 	"countersign/event"
 )
@@ -86,7 +85,7 @@ func New(o Options) (*Importer, error) {
 	prefix, named := "", true
 	switch o.Format {
 	case Native:
-		im.read, im.list = native.Read, native.Lists
+		im.read, im.list = readNative, nativeLists
 	case DigiCertOne:
 		im.read, im.list = digicertone.Read, digicertone.Lists
 	case Discovery:
@@ -188,7 +187,7 @@ func (f *file) record(ctx context.Context, r records.Record) (err error) {
 
 // endOfExport says whether the record is the end of an export, and checks what it says.
 func (f *file) endOfExport(r records.Record) bool {
-	count, ok := native.EndOfExport(r.Raw)
+	count, ok := endOfExport(r.Raw)
 	if !ok {
 		return false
 	}

@@ -512,7 +512,7 @@ func TestALargePageIsImportedInBoundedMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 100_000
+	const n = 60_000
 	r, err := im.Import(t.Context(), "page.json", page(n))
 	check(t, "import", collect.Result{Read: n, Accepted: n}, r, err)
 	if grown := int64(most) - int64(before.HeapSys); grown > 64<<20 {

@@ -1,0 +1,7 @@
+package collect
+
+// For the tests of the native reader.
+var (
+	ReadNative  = readNative
+	EndOfExport = endOfExport
+)

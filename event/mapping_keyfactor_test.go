@@ -159,6 +159,14 @@ func TestKeyfactorTypesRoundTrip(t *testing.T) {
 	}
 }
 
+func TestUnknownLevelsAreFoundNowhere(t *testing.T) {
+	for _, level := range []int{-1, 3} {
+		if c := event.KeyfactorLevelClasses(level); c != nil {
+			t.Errorf("level %d: %v", level, c)
+		}
+	}
+}
+
 func TestKeyfactorUserNames(t *testing.T) {
 	for name, tt := range map[string]struct {
 		actor event.Actor

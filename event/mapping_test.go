@@ -237,15 +237,16 @@ func TestDigiCertOneUserNameLaw(t *testing.T) {
 		return event.Text{Value: name, Present: ok}
 	}
 	asked := func(c event.Comparison) []event.Class {
-		if c.Op == event.Absent {
-			// A user that is null is asked for by no parameter.
-			return []event.Class{{ActorTypes: event.In(event.ActorSystem)}, {
-				ActorTypes: event.NotIn(event.ActorSystem), Conditions: []event.Condition{
-					{Field: "actor.id", Comparison: c}, {Field: "actor.name", Comparison: c},
-				},
-			}}
+		if c.Op != event.Absent {
+			return event.DigiCertOneUserNameClasses(c)
 		}
-		return event.DigiCertOneUserNameClasses(c)
+		if event.DigiCertOneUserNameClasses(c) != nil {
+			t.Error("a user without a name object is found")
+		}
+		return []event.Class{{ActorTypes: event.In(event.ActorSystem)}, {
+			ActorTypes: event.NotIn(event.ActorSystem),
+			Conditions: []event.Condition{{Field: "actor.id", Comparison: c}, {Field: "actor.name", Comparison: c}},
+		}}
 	}
 	textLaw(t, "user.name", nil, false, shown, asked)
 }

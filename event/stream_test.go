@@ -199,6 +199,9 @@ func TestDecoderPassesOnTheReadersError(t *testing.T) {
 		if _, again := d.Next(); again != err {
 			t.Errorf("form %d: then %v", form, again)
 		}
+		if _, err := readAll(event.NewDecoder(iotest.ErrReader(broken), form)); !errors.Is(err, broken) {
+			t.Errorf("form %d, at the first byte: %v", form, err)
+		}
 	}
 	if _, err := readAll(event.NewDecoder(stuck{}, event.Lines)); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("a reader that reads nothing: %v", err)

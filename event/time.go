@@ -33,8 +33,8 @@ func (m Micros) Append(dst []byte) []byte {
 // leap seconds and dates outside the years 0000 to 9999 in UTC are refused: what cannot be kept exactly is
 // not taken.
 func ParseTime(s string) (Micros, error) {
-	// time.Parse is laxer than RFC 3339: it takes a comma before the fraction and one-digit hours. The
-	// fixed places below close both.
+	// time.Parse is laxer than RFC 3339: it takes a comma before the fraction, one-digit hours, and offsets
+	// such as +24:00. The fixed places below close these.
 	const shape = "0000-00-00T00:00:00"
 	if len(s) < len(shape)+1 {
 		return 0, errTimeForm
@@ -66,7 +66,7 @@ func ParseTime(s string) (Micros, error) {
 	}
 	switch {
 	case rest == "Z" || rest == "z":
-	case len(rest) == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':':
+	case len(rest) == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':' && rest[1:3] <= "23" && rest[4:] <= "59":
 	default:
 		return 0, errTimeForm
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -85,21 +86,16 @@ func TestSenderIsRecordedAndDefaultsAreFilled(t *testing.T) {
 	}
 }
 
-// refusedBodies are requests of which nothing may be recorded.
-func refusedBodies(t testing.TB) map[string]struct {
+// refused is a request of which nothing may be recorded, and how it is answered.
+type refused struct {
 	contentType, coding string
 	body                []byte
 	status              int
 	kind                string
 	members             map[string]any
-} {
-	type refused = struct {
-		contentType, coding string
-		body                []byte
-		status              int
-		kind                string
-		members             map[string]any
-	}
+}
+
+func refusedBodies(t testing.TB) map[string]refused {
 	good := eventJSON("good")
 	with := func(member string) []byte { return []byte(strings.TrimSuffix(good, "}") + "," + member + "}") }
 	bad := func(form string, body []byte, field any, index any) refused {
@@ -167,16 +163,25 @@ func refusedBodies(t testing.TB) map[string]struct {
 		"gzip without trailer":    coded("gzip", whole[:len(whole)-8], 400, "invalid", "body"),
 		"gzip checksum wrong":     coded("gzip", flipped, 400, "invalid", "body"),
 		"gzip, then other bytes":  coded("gzip", append(bytes.Clone(whole), "junk"...), 400, "invalid", "body"),
+	}
+}
+
+// hugeBodies are the refused ones that pass a limit.
+func hugeBodies(t testing.TB) map[string]refused {
+	large := strings.TrimSuffix(eventJSON("large"), "}") + `,"raw":"` + strings.Repeat("x", event.MaxEventBytes) + `"}`
+	return map[string]refused{
 		"gzip bomb":               {asNDJSON, "gzip", gzipped(t, make([]byte, event.MaxRequestBytes+1<<20)), 413, "too-large", map[string]any{"event": 0}},
-		"gzip bomb of lines":      coded("gzip", gzipped(t, bytes.Repeat([]byte("\n"), event.MaxRequestBytes+1)), 413, "too-large", nil),
-		"too large an event":      {asJSON, "", with(`"raw":"` + strings.Repeat("x", event.MaxEventBytes) + `"`), 413, "too-large", map[string]any{"event": 0}},
-		"too large a second line": {asNDJSON, "", append([]byte(good+"\n"), with(`"raw":"`+strings.Repeat("x", event.MaxEventBytes)+`"`)...), 413, "too-large", map[string]any{"event": 1}},
+		"gzip bomb of lines":      {asNDJSON, "gzip", gzipped(t, bytes.Repeat([]byte("\n"), event.MaxRequestBytes+1)), 413, "too-large", nil},
+		"too large an event":      {asJSON, "", []byte(large), 413, "too-large", map[string]any{"event": 0}},
+		"too large a second line": {asNDJSON, "", []byte(eventJSON("good") + "\n" + large), 413, "too-large", map[string]any{"event": 1}},
 	}
 }
 
 func TestRefusedRequestRecordsNothing(t *testing.T) {
 	a := newAPI(t)
-	for name, c := range refusedBodies(t) {
+	bodies := refusedBodies(t)
+	maps.Copy(bodies, hugeBodies(t))
+	for name, c := range bodies {
 		t.Run(name, func(t *testing.T) {
 			w := a.do(request{method: "POST", path: "/api/v1/events", body: c.body, header: map[string]string{"Content-Type": c.contentType, "Content-Encoding": c.coding}})
 			if c.members["event"] == 0 && w.Code == 413 {
@@ -382,9 +387,7 @@ func FuzzRecord(f *testing.F) {
 	}}
 	a := faked(f, trail, 0)
 	for _, c := range refusedBodies(f) {
-		if len(c.body) < 4096 {
-			f.Add(c.body, c.contentType == asNDJSON, c.coding == "gzip")
-		}
+		f.Add(c.body, c.contentType == asNDJSON, c.coding == "gzip")
 	}
 	f.Add([]byte("["+eventJSON("a")+","+eventJSON("b")+"]"), false, false)
 	f.Add(gzipped(f, []byte(eventJSON("a"))), true, true)

@@ -19,11 +19,10 @@ import (
 var layers = map[string][]string{
 	"cmd/countersign":     {"client", "collect", "event", "identity", "internal/testkit", "problem", "query", "server", "store"},
 	"client":              {"event", "problem"},
-	"collect":             {"collect/digicertone", "collect/discovery", "collect/keyfactor", "collect/native", "collect/records", "event", "problem"},
+	"collect":             {"collect/digicertone", "collect/discovery", "collect/keyfactor", "collect/records", "event", "problem"},
 	"collect/digicertone": {"collect/records", "event"},
 	"collect/discovery":   {"collect/records", "event"},
 	"collect/keyfactor":   {"collect/records", "event"},
-	"collect/native":      {"collect/records", "event"},
 	"collect/records":     {"event"},
 	"dialect/digicertone": {"event", "identity", "problem", "query", "store"},
 	"dialect/native":      {"event", "identity", "problem", "query", "store"},

@@ -8,6 +8,10 @@
 // Promises. Text is kept byte for byte: nothing here trims, folds or normalises a value. Absent and empty
 // are different values and stay so through every encoding. Decoding what was encoded gives the same event.
 //
+// Trust. Decode, Decoder and DecodeBody read foreign bytes in memory bounded by the bytes they were given or
+// by the limits here; what they refuse is named by field or byte and never repaired. An event that a Go
+// caller built is trusted only after Validate.
+//
 // It imports nothing of the project and knows no store, no HTTP and no vendor's wire format.
 package event
 

@@ -63,6 +63,9 @@ func (s *Server) finish(w *response, r *http.Request, d dialect, start time.Time
 			v = nil
 		}
 	}
+	if w.status == 0 && v == nil {
+		w.status = http.StatusOK // what net/http answers for a handler that wrote nothing
+	}
 	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
 		slog.String("method", r.Method),
 		slog.String("route", r.Pattern),

@@ -148,7 +148,10 @@ func (s *Server) bootstrap(ctx context.Context, stdout io.Writer) error {
 			"Keep it in a safe place and send it as \"Authorization: Bearer TOKEN\", for example to make accounts, users and\n"+
 			"further tokens under /api/v1 (docs/api.md).\n", shown)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("show the administrator's token, which is now lost (empty the data directory and start again): %w", err)
+	}
+	return nil
 }
 
 // Serve answers requests on l until ctx ends or the trail fails, and finishes those under way. It closes l.

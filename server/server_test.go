@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -294,6 +295,19 @@ func TestSecondServerOnADirectoryIsRefused(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// closedPipe is a stdout that nobody reads.
+type closedPipe struct{}
+
+func (closedPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestTokenThatCannotBeShownEndsTheStart(t *testing.T) {
+	cfg := config(t, io.Discard)
+	cfg.BootstrapToken = ""
+	if err := server.Run(t.Context(), cfg, closedPipe{}); !errors.Is(err, io.ErrClosedPipe) || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("error %v", err)
 	}
 }
 

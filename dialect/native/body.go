@@ -14,7 +14,7 @@ import (
 	"countersign/problem"
 )
 
-// Memory is what all requests that send events may hold at one time, in decompressed bytes. A request
+// memory is what all requests that send events may hold at one time, in decompressed bytes. A request
 // takes from it as its body is read and gives all back at its end, so that a slow sender holds only what
 // it sent.
 type memory struct{ free atomic.Int64 }

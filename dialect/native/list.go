@@ -1,7 +1,6 @@
 package native
 
 import (
-	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
@@ -126,17 +125,3 @@ func (h *Handler) single(w http.ResponseWriter, r *http.Request, c identity.Call
 }
 
 func errNoEvent() error { return problem.New(problem.NotFound, "there is no such event") }
-
-// healthz answers that the process lives.
-func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, "application/json", http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// readyz answers whether events can be recorded: recovery is over when a request arrives here at all.
-func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
-	if err := h.trail.Ready(); err != nil {
-		h.Refuse(w, r, err)
-		return
-	}
-	writeJSON(w, "application/json", http.StatusOK, json.RawMessage(`{"status":"ready"}`))
-}

@@ -47,7 +47,7 @@ func (n *integers) noteOne(k IDKind, id event.Text, seq uint64) {
 	if !id.Present {
 		return
 	}
-	if _, own := ownInteger(id.Value); own {
+	if _, own := event.IntegerID(id.Value); own {
 		return
 	}
 	if _, known := n.first[namedID{k, id.Value}]; !known {
@@ -55,18 +55,11 @@ func (n *integers) noteOne(k IDKind, id event.Text, seq uint64) {
 	}
 }
 
-// ownInteger returns the integer that an id is in itself: a decimal from 1 to 2^31-1 without sign or leading
-// zeros.
-func ownInteger(id string) (int64, bool) {
-	n, err := strconv.ParseInt(id, 10, 32)
-	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == id
-}
-
 // IntegerID returns the integer that stands for an id where a vendor's API has integers: the id itself if it
 // is one, else 10^12 and the seq of the entry that first names it. There is none for an id that no entry
 // names (docs/compatibility.md, "Integer ids").
 func (s *Store) IntegerID(k IDKind, id string) (int64, bool) {
-	if n, own := ownInteger(id); own {
+	if n, own := event.IntegerID(id); own {
 		return n, true
 	}
 	s.integers.mu.RLock()

@@ -126,7 +126,18 @@ type Sort struct {
 	// Classes, when not empty, orders by a derived value in place of Field: an entry's key is the index of
 	// the first class that it matches, len(Classes) when none does. Field then only names the order.
 	Classes []Filter
-	Desc    bool
+	// Cases, when not empty and Classes is, orders by a derived text in place of Field: an entry's is that of
+	// the first case that matches, absent when none does. Field then only names the order.
+	Cases []Case
+	Desc  bool
+}
+
+// Case is one way in which a derived text comes about: of the entries that When matches it is the text in
+// Field, or Value itself where Field is empty.
+type Case struct {
+	When  Filter
+	Field Field
+	Value string
 }
 
 // Query is a question with the page of the answer that is wanted.

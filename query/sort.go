@@ -27,7 +27,11 @@ func (s Sort) compileKey() func(a, b *event.Entry) int {
 		classes := compileAll(s.Classes)
 		return func(a, b *event.Entry) int { return cmp.Compare(firstMatch(classes, a), firstMatch(classes, b)) }
 	}
-	if value := TextOf(s.Field); value != nil {
+	value := TextOf(s.Field)
+	if len(s.Cases) > 0 {
+		value = compileCases(s.Cases)
+	}
+	if value != nil {
 		return func(a, b *event.Entry) int { return CompareText(value(a), value(b)) }
 	}
 	if value := NumberOf(s.Field); value != nil {
@@ -43,6 +47,25 @@ func firstMatch(classes []func(*event.Entry) bool, e *event.Entry) int {
 		}
 	}
 	return len(classes)
+}
+
+// compileCases returns the function that reads the derived text of an entry.
+func compileCases(cases []Case) func(*event.Entry) event.Text {
+	match := make([]func(*event.Entry) bool, len(cases))
+	value := make([]func(*event.Entry) event.Text, len(cases))
+	for i, c := range cases {
+		match[i], value[i] = Compile(c.When), TextOf(c.Field)
+		if c.Field == "" {
+			value[i] = func(*event.Entry) event.Text { return event.TextOf(c.Value) }
+		}
+	}
+	return func(e *event.Entry) event.Text {
+		i := firstMatch(match, e)
+		if i == len(cases) || value[i] == nil {
+			return event.Text{}
+		}
+		return value[i](e)
+	}
 }
 
 // CompareText is the ascending order of text: absent first, then by case-folded bytes, then by bytes.
@@ -107,12 +130,13 @@ func ParseSort(text string) (Sort, error) {
 }
 
 // PrintSort returns text by which an order can be recognised: two sorts with the same text are the same
-// order. For a sort by a field, ParseSort reads it back. Classes follow in braces, which ParseSort refuses:
-// no user can name them.
+// order. For a sort by a field, ParseSort reads it back. Classes or cases follow in braces, which ParseSort
+// refuses: no user can name them.
 func PrintSort(s Sort) string {
 	var b strings.Builder
 	f := s.Field
-	if len(s.Classes) == 0 && f == "" {
+	derived := len(s.Classes) > 0 || len(s.Cases) > 0
+	if !derived && f == "" {
 		f = Seq
 	}
 	b.WriteString(printField(f))
@@ -121,7 +145,7 @@ func PrintSort(s Sort) string {
 	} else {
 		b.WriteString(":" + ascending)
 	}
-	if len(s.Classes) == 0 {
+	if !derived {
 		return b.String()
 	}
 	b.WriteByte('{')
@@ -131,6 +155,24 @@ func PrintSort(s Sort) string {
 		}
 		b.WriteString(quote(Print(c)))
 	}
+	if len(s.Classes) == 0 {
+		printCases(&b, s.Cases)
+	}
 	b.WriteByte('}')
 	return b.String()
+}
+
+// printCases writes what tells cases apart, and from classes: a field, or a value after an equals sign.
+func printCases(b *strings.Builder, cases []Case) {
+	for i, c := range cases {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(quote(Print(c.When)) + ":")
+		if c.Field == "" {
+			b.WriteString("=" + quote(c.Value))
+		} else {
+			b.WriteString(printField(c.Field))
+		}
+	}
 }

@@ -74,6 +74,15 @@ func randomSort(r *rand.Rand) query.Sort {
 			s.Classes = append(s.Classes, randomFilter(r, 1))
 		}
 	}
+	if r.IntN(3) == 0 {
+		for range 1 + r.IntN(3) {
+			c := query.Case{When: randomFilter(r, 1), Field: randomField(r), Value: randomValue(r)}
+			if r.IntN(2) == 0 {
+				c.Field = ""
+			}
+			s.Cases = append(s.Cases, c)
+		}
+	}
 	return s
 }
 
@@ -97,18 +106,62 @@ func naiveCompare(s query.Sort, a, b *event.Entry) int {
 			i := slices.IndexFunc(s.Classes, func(f query.Filter) bool { return naive(f, e) })
 			return []string{string(rune('a' + (i+10)%10))} // -1, no class, comes last
 		}
-		if v, ok := naiveTexts(e, s.Field); ok && v.Present {
+		v, ok := naiveTexts(e, s.Field)
+		if len(s.Cases) > 0 {
+			v, ok = naiveCase(s.Cases, e)
+		}
+		if ok && v.Present {
 			return []string{"present", query.Fold(v.Value), v.Value}
 		}
 		return nil
 	}
 	numbers := func(e *event.Entry) int64 {
-		if len(s.Classes) > 0 {
+		if len(s.Classes) > 0 || len(s.Cases) > 0 {
 			return 0
 		}
 		return naiveNumbers(e)[s.Field]
 	}
 	return cmp.Or(slices.Compare(key(a), key(b)), cmp.Compare(numbers(a), numbers(b)), cmp.Compare(a.Seq, b.Seq))
+}
+
+func naiveCase(cases []query.Case, e *event.Entry) (event.Text, bool) {
+	for _, c := range cases {
+		switch {
+		case !naive(c.When, e):
+		case c.Field == "":
+			return event.TextOf(c.Value), true
+		default:
+			return naiveTexts(e, c.Field)
+		}
+	}
+	return event.Text{}, false
+}
+
+func TestCasesOrderByTheTextThatTheFirstOfThemGives(t *testing.T) {
+	entry := func(seq uint64, kind string, name, id event.Text) *event.Entry {
+		e := smith()
+		e.Seq, e.Actor = seq, event.Actor{Type: kind, Name: name, ID: id}
+		return e
+	}
+	text, none := event.TextOf, event.Text{}
+	entries := []*event.Entry{
+		entry(0, "standard", text("zoe"), text("a")), entry(1, "system", text("adam"), none), entry(2, "standard", none, text("U-17")),
+		entry(3, "standard", text("SYSTEM"), none), entry(4, "standard", none, none), entry(5, "standard", none, text("u-17")),
+	}
+	present := func(f query.Field) query.Filter { return query.Not{Filter: query.Null{Field: f}} }
+	s := query.Sort{Field: query.ActorName, Cases: []query.Case{
+		{When: query.Is(query.ActorType, "system"), Value: "System"},
+		{When: present(query.ActorName), Field: query.ActorName},
+		{When: present(query.ActorID), Field: query.ActorID},
+	}}
+	// Nothing, SYSTEM, System, U-17, u-17, zoe.
+	if got, want := seqs(entries, s), "[4 3 1 2 5 0]"; got != want {
+		t.Errorf("ascending %s, want %s", got, want)
+	}
+	s.Desc = true
+	if got, want := seqs(entries, s), "[0 5 2 1 3 4]"; got != want {
+		t.Errorf("descending %s, want %s", got, want)
+	}
 }
 
 func TestParseSort(t *testing.T) {
@@ -175,6 +228,8 @@ func TestPrintSort(t *testing.T) {
 		{query.Sort{Field: `attributes.a:b "c"`, Desc: true}, `attributes."a:b \"c\"":desc`},
 		{query.Sort{Field: "status"}, `"status":asc`},
 		{query.Sort{Field: "status", Classes: []query.Filter{query.Is(query.Outcome, "success"), nil}}, `"status":asc{"outcome:=success",""}`},
+		{query.Sort{Field: "user", Desc: true, Cases: []query.Case{{When: query.Null{Field: query.ActorName}, Value: `a "b"`}, {Field: query.ActorName}}},
+			`"user":desc{"actor.name:null":="a \"b\"","":actor.name}`},
 	}
 	for _, tt := range tests {
 		if got := query.PrintSort(tt.sort); got != tt.want {
@@ -199,7 +254,7 @@ func TestSortsWithTheSameTextAreTheSameOrder(t *testing.T) {
 			t.Fatalf("two orders print as %s", text)
 		}
 		orders[text] = order
-		if len(s.Classes) == 0 && s.Field.Kind() != query.NoKind {
+		if len(s.Classes) == 0 && len(s.Cases) == 0 && s.Field.Kind() != query.NoKind {
 			back, err := query.ParseSort(text)
 			if err != nil || back.Field != s.Field || back.Desc != s.Desc {
 				t.Fatalf("%+v prints as %s, which reads %+v, %v", s, text, back, err)

@@ -117,7 +117,7 @@ func scan(ctx context.Context, snap *snapshot, size uint64, f query.Filter) ([]*
 
 // bySeq tells whether the order is that of the trail itself, which needs no sorting.
 func bySeq(o query.Sort) bool {
-	return len(o.Classes) == 0 && (o.Field == query.Seq || o.Field == "")
+	return len(o.Classes) == 0 && len(o.Cases) == 0 && (o.Field == query.Seq || o.Field == "")
 }
 
 // window rearranges a so that a[from:to] holds what it would hold if a were sorted: quickselect at both

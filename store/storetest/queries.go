@@ -26,8 +26,18 @@ var statusClasses = []query.Filter{
 	query.Is(query.Outcome, event.OutcomeSuccess),
 }
 
+// nameCases is an order by a text that several fields make.
+var nameCases = []query.Case{
+	{When: query.Is(query.ActorType, event.ActorSystem), Value: "Jane"},
+	{When: query.Not{Filter: query.Null{Field: query.ActorName}}, Field: query.ActorName},
+	{When: query.Not{Filter: query.Null{Field: query.ActorID}}, Field: query.ActorID},
+}
+
 func sorts() []query.Sort {
-	all := []query.Sort{{}, {Desc: true}, {Field: query.Outcome, Classes: statusClasses}, {Field: query.Outcome, Classes: statusClasses, Desc: true}}
+	all := []query.Sort{{}, {Desc: true}}
+	for _, desc := range []bool{false, true} {
+		all = append(all, query.Sort{Field: query.Outcome, Classes: statusClasses, Desc: desc}, query.Sort{Cases: nameCases, Desc: desc})
+	}
 	for _, f := range query.Fields() {
 		all = append(all, query.Sort{Field: f}, query.Sort{Field: f, Desc: true})
 	}

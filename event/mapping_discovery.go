@@ -28,13 +28,14 @@ func DiscoveryFunction(e *Event) string {
 
 // DiscoveryFunctionClasses returns the classes of the events whose function is the given one, ignoring
 // case. A blank of the function may stand between action and type or for an underscore in one of them, so
-// there is a class for each. Every event has a type, so the whole function is never an action alone.
+// there is a class for each that leaves codes of a length that an event can have. Every event has a type, so
+// the whole function is never an action alone.
 func DiscoveryFunctionClasses(function string) []Class {
 	code, ok := codeOfWords(function)
 	var classes []Class
-	if ok {
+	if ok && len(code) <= 2*MaxCodeBytes+1 {
 		for i := range len(code) {
-			if action, resourceType := code[:i], code[i+1:]; code[i] == '_' && action != "" && resourceType != "" {
+			if action, resourceType := code[:i], code[i+1:]; code[i] == '_' && isCode(action) && isCode(resourceType) {
 				classes = append(classes, Class{Actions: In(action), Types: In(resourceType)})
 			}
 		}

@@ -97,3 +97,23 @@ func TestDiscoveryNumbers(t *testing.T) {
 		}
 	}
 }
+
+// A filter may hold any text: what no event's codes can spell costs no classes.
+func TestDiscoveryFunctionClassesAreBounded(t *testing.T) {
+	long := strings.Repeat("A", event.MaxCodeBytes)
+	for _, tt := range []struct {
+		name, function string
+		want           int // without the one for the vendor's own word
+	}{
+		{"one blank", "Abort scan", 1},
+		{"three words", "Create service user", 2},
+		{"the longest codes", long + " " + long, 1},
+		{"too long an action", long + "A " + long, 0},
+		{"too long a type", long + " A" + long, 0},
+		{"blanks without end", strings.Repeat("a ", 1<<19), 0},
+	} {
+		if got := len(event.DiscoveryFunctionClasses(tt.function)) - 1; got != tt.want {
+			t.Errorf("%s: %d classes, want %d", tt.name, got, tt.want)
+		}
+	}
+}

@@ -187,6 +187,23 @@ func (d *Directory) Account(_ context.Context, c Caller, id string) (Account, er
 	return *a, nil
 }
 
+// ReadableAccount returns the id of the account that a script calls name: the one with this id, else the one
+// with this friendly identifier. Only accounts of whose trail the caller may read at least a part count, also
+// for callers who may not look accounts up; any other name is answered like an unknown one.
+func (d *Directory) ReadableAccount(c Caller, name string) (id string, ok bool) {
+	st := d.state.Load()
+	if st.accountByID[name] != nil && c.mayInPart(ReadTrail, name) {
+		return name, true
+	}
+	i := slices.IndexFunc(st.accounts, func(a *Account) bool {
+		return a.FriendlyIdentifier == name && name != "" && c.mayInPart(ReadTrail, a.ID)
+	})
+	if i < 0 {
+		return "", false
+	}
+	return st.accounts[i].ID, true
+}
+
 // Accounts returns the accounts that the caller may see in the order in which they were made, and how many
 // there are on all pages.
 func (d *Directory) Accounts(_ context.Context, c Caller, p Page) ([]Account, int, error) {

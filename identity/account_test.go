@@ -181,6 +181,54 @@ func TestAccountsAreSeenByThoseOfTheAccount(t *testing.T) {
 	wantDenied(t, err, "")
 }
 
+func TestAnAccountIsFoundByItsNamesByThoseWhoReadItsTrail(t *testing.T) {
+	f := setUp(t)
+	for _, a := range []identity.NewAccount{
+		{ID: "a", Name: "A", FriendlyIdentifier: "1"},
+		{ID: "b", Name: "B", FriendlyIdentifier: "2"},
+		{ID: "1", Name: "One"}, // its id is another's friendly identifier
+	} {
+		if _, err := f.CreateAccount(t.Context(), f.admin, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.division("a", "emea")
+	_, bound, err := f.CreateToken(t.Context(), f.admin, identity.NewToken{UserID: identity.Me, Name: "bound", Accounts: []string{"b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		caller identity.Caller
+		want   string // of what 1, 2, a and b are the names
+	}{
+		{"the server's administrator", f.admin, "1 b a b"},
+		{"its token that is bound to an account", f.signIn(bound), "- b - b"},
+		{"a viewer", f.caller("viewer", "a", in("a", identity.ViewOnly)), "a - a -"},
+		{"an auditor, who may not look accounts up", f.caller("auditor", "a", in("a", identity.Auditor)), "a - a -"},
+		{"a viewer of one division", f.caller("emea", "a", in("a", identity.ViewOnly, "emea")), "a - a -"},
+		{"one who only writes", f.caller("writer", "a", in("a", identity.EventWriter)), "- - - -"},
+		{"nobody", identity.Caller{}, "- - - -"},
+	} {
+		var got []string
+		for _, name := range []string{"1", "2", "a", "b"} {
+			id, ok := f.ReadableAccount(c.caller, name)
+			if !ok {
+				id = "-"
+			}
+			got = append(got, id)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s finds %v, want %s", c.name, got, c.want)
+		}
+	}
+	for _, name := range []string{"", "nowhere", "A"} {
+		if id, ok := f.ReadableAccount(f.admin, name); ok {
+			t.Errorf("%q is the name of %s", name, id)
+		}
+	}
+}
+
 func TestOnlyTheServersAdministratorMakesAndDeletesAccounts(t *testing.T) {
 	f := setUp(t)
 	f.account("a")

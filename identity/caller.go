@@ -59,6 +59,13 @@ func (c Caller) mayWhere(p Permission, g Grant) bool {
 	return c.May(p, g.Account)
 }
 
+// mayInPart reports whether the caller may do p in the account or in divisions of it.
+func (c Caller) mayInPart(p Permission, account string) bool {
+	return c.within(account) && slices.ContainsFunc(c.grants, func(g Grant) bool {
+		return g.Role.Has(p) && (g.Server || g.Account == account)
+	})
+}
+
 // mayAnywhere reports whether there is any account in which the caller may do p, perhaps in part.
 func (c Caller) mayAnywhere(p Permission) bool {
 	return slices.ContainsFunc(c.grants, func(g Grant) bool {

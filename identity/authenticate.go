@@ -16,20 +16,22 @@ import (
 // that no log line or error can hold it by accident.
 type Credential struct {
 	Token string
+	// Certificate is the DER of the leaf that the TLS layer saw, with the proof that the caller has its key.
+	Certificate []byte
 }
 
 const redacted = "[credential]"
 
-// String hides the token.
+// String hides the credential.
 func (Credential) String() string { return redacted }
 
-// GoString hides the token from %#v.
+// GoString hides it from %#v.
 func (Credential) GoString() string { return redacted }
 
-// LogValue hides the token from structured logs.
+// LogValue hides it from structured logs.
 func (Credential) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText hides the token from encoders.
+// MarshalText hides it from encoders.
 func (Credential) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // maxTokenBytes bounds what is hashed for a caller nobody knows.

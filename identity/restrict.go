@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"countersign/event"
 	"countersign/query"
 )
 
@@ -135,20 +136,10 @@ func (r *reach) terms() []query.Filter {
 	return append([]query.Filter{query.Is(query.AccountID, whole...)}, parts...)
 }
 
+// ownRecords is the filter of OwnRecords, built once: every list of a vendor's dialect asks for it.
+var ownRecords = query.OfClasses(event.SelfOnly())
+
 // OwnRecords finds what the server records of being read, run and kept (READ, EXPORT, START and the like),
-// as told from its records of sign-ins and changes, which everybody who may read the trail sees.
-func OwnRecords() query.Filter {
-	of := func(resourceType string, actions ...string) query.Filter {
-		return query.And{query.Is(query.ResourceType, resourceType), query.Is(query.Action, actions...)}
-	}
-	return query.And{
-		query.Text{Field: query.Source, Op: query.StartsWith, Values: []string{OwnAccount + "/"}, Exact: true},
-		query.Or{
-			of("AUDIT_LOG", "DISPOSE", "ERASE", "EXCEPTION_CLOSED", "EXCEPTION_OPENED", "EXPORT", "HOLD", "READ",
-				"REPORT", "REVIEW", "VERIFY"),
-			of("SERVER", "CHECKPOINT_LAGGING", "CLOCK_CHECKED", "CLOCK_STEPPED", "CONFIG_CHANGED",
-				"INGEST_PAUSED", "INGEST_RESUMED", "START", "STOP"),
-			of("SOURCE", "COLLECT", "INGEST_CONFLICT"),
-		},
-	}
-}
+// as told from its records of sign-ins and changes, which everybody who may read the trail sees. It is
+// shared and read-only.
+func OwnRecords() query.Filter { return ownRecords }

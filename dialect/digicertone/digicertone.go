@@ -35,6 +35,9 @@ import (
 // Prefix is the path that everything here lies under.
 const Prefix = "/account/api/v1/"
 
+// tokenHeader is where this vendor's scripts put their token.
+const tokenHeader = "X-Api-Key"
+
 // asOfHeader tells at which tree size an answer was made.
 const asOfHeader = "X-Countersign-As-Of"
 
@@ -107,7 +110,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return errMethod
 	}
-	caller, err := h.identity.Authenticate(r.Context(), credential(r))
+	caller, err := h.identity.Authenticate(r.Context(), identity.CredentialIn(r, tokenHeader))
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ type Trail interface {
 	Ready() error
 }
 
+// tokenHeader is looked at first for the caller's token.
+const tokenHeader = "Authorization"
+
 // asOfHeader tells at which tree size an answer was made.
 const asOfHeader = "X-Countersign-As-Of"
 
@@ -92,7 +95,7 @@ type handlerFunc func(w http.ResponseWriter, r *http.Request, c identity.Caller)
 // looked at.
 func (h *Handler) handle(pattern string, answer handlerFunc) {
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		c, err := h.identity.Authenticate(r.Context(), identity.Credential{Token: credential(r)})
+		c, err := h.identity.Authenticate(r.Context(), identity.CredentialIn(r, tokenHeader))
 		if err == nil {
 			err = answer(w, r, c)
 		}

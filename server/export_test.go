@@ -11,14 +11,11 @@ func (s *Server) SetPace(grace, write, stop time.Duration) {
 	s.pace.header, s.pace.grace, s.pace.write, s.pace.stop = grace, grace, write, stop
 }
 
-// SetNative puts h in place of the native API's ServeHTTP.
-func (s *Server) SetNative(h http.HandlerFunc) {
-	s.native = faked{s.native, h}
-}
-
-// SetDigicertone puts h in place of the ServeHTTP of that API.
-func (s *Server) SetDigicertone(h http.HandlerFunc) {
-	s.digicertone = faked{s.digicertone, h}
+// SetHandler puts h in place of the ServeHTTP of every API.
+func (s *Server) SetHandler(h http.HandlerFunc) {
+	for i := range s.dialects {
+		s.dialects[i].dialect = faked{s.dialects[i].dialect, h}
+	}
 }
 
 // SetFailed puts ch in place of the trail's notice of a failed sync.

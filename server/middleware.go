@@ -17,14 +17,24 @@ import (
 type dialect interface {
 	http.Handler
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
+	// Routes returns every pattern that is answered, METHOD and path.
+	Routes() []string
 }
 
-// dialectOf returns the owner of a path. What no vendor's API owns is ours, unknown paths too.
-func (s *Server) dialectOf(path string) dialect {
-	if strings.HasPrefix(path, "/account/") {
-		return s.digicertone
+// mounted is a dialect with the name that the trail calls it by and the prefix of the paths it owns.
+type mounted struct {
+	name, prefix string
+	dialect
+}
+
+// dialectOf returns the owner of a path.
+func (s *Server) dialectOf(path string) mounted {
+	for _, d := range s.dialects {
+		if strings.HasPrefix(path, d.prefix) {
+			return d
+		}
 	}
-	return s.native
+	return s.dialects[len(s.dialects)-1] // "*" of OPTIONS is no path
 }
 
 // ServeHTTP answers one request of any dialect.
@@ -54,7 +64,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // finish turns a panic of the handler into an answer, or where that is too late into a broken connection,
 // and logs the request. The log has the route's pattern and never the path or the parameters: those hold
 // names.
-func (s *Server) finish(w *response, r *http.Request, d dialect, start time.Time) {
+func (s *Server) finish(w *response, r *http.Request, d mounted, start time.Time) {
 	v := recover()
 	if v != nil && v != http.ErrAbortHandler {
 		s.log.Error("panic", "request_id", w.Header().Get(requestIDHeader), "panic", v, "stack", string(debug.Stack()))

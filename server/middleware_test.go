@@ -40,8 +40,7 @@ func TestEveryAnswerHasARequestIDAndSecurityHeaders(t *testing.T) {
 
 func TestPanicIsAnsweredInTheShapeOfItsAPI(t *testing.T) {
 	r := start(t, func(s *server.Server) {
-		s.SetNative(func(http.ResponseWriter, *http.Request) { panic("secret state") })
-		s.SetDigicertone(func(http.ResponseWriter, *http.Request) { panic("secret state") })
+		s.SetHandler(func(http.ResponseWriter, *http.Request) { panic("secret state") })
 	})
 	for path, shape := range map[string]string{
 		"/api/v1/events":            `"type":"urn:countersign:problem:internal"`,
@@ -62,7 +61,7 @@ func TestPanicIsAnsweredInTheShapeOfItsAPI(t *testing.T) {
 
 func TestPanicInTheMiddleOfAnAnswerBreaksTheConnection(t *testing.T) {
 	r := start(t, func(s *server.Server) {
-		s.SetNative(func(w http.ResponseWriter, _ *http.Request) {
+		s.SetHandler(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, strings.Repeat("x", 100_000))
 			panic("too late")
 		})

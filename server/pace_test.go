@@ -141,7 +141,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	ended := make(chan error, 1)
 	r := start(t, func(s *server.Server) {
 		impatience(s)
-		s.SetNative(func(w http.ResponseWriter, _ *http.Request) {
+		s.SetHandler(func(w http.ResponseWriter, _ *http.Request) {
 			for {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
 					ended <- err

@@ -58,12 +58,11 @@ type Server struct {
 	Trail    *store.Store
 	Identity *identity.Directory
 
-	cfg         Config
-	log         *slog.Logger
-	pace        pace
-	native      dialect
-	digicertone dialect
-	failed      <-chan struct{} // closed by a failed sync
+	cfg      Config
+	log      *slog.Logger
+	pace     pace
+	dialects []mounted
+	failed   <-chan struct{} // closed by a failed sync
 
 	gate    sync.RWMutex // held for reading by each request under way
 	stopped bool
@@ -111,8 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(err, dir.Release())
 	}
 	s.failed = s.Trail.Failed()
-	s.native = native.New(native.Deps{Trail: s.Trail, Identity: s.Identity, Logger: s.log})
-	s.digicertone = digicertone.New(digicertone.Deps{Trail: s.Trail, Identity: s.Identity, Logger: s.log})
+	s.mount()
 	return s, nil
 }
 
@@ -131,6 +129,15 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	}
 	s.log.Info("the trail is open", "directory", dir.Path(), "entries", s.Trail.Size())
 	return nil
+}
+
+// mount puts each dialect in its place. What no vendor's API owns is ours, unknown paths too.
+func (s *Server) mount() {
+	t := &trail{s.Trail}
+	s.dialects = []mounted{
+		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log})},
+		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log})},
+	}
 }
 
 // bootstrap makes the administrator at the first start.

@@ -53,7 +53,7 @@ func TestStopGivesUpWhatNeverEnds(t *testing.T) {
 	entered, left := make(chan struct{}), make(chan struct{})
 	r := start(t, func(s *server.Server) {
 		s.SetPace(patient, patient, impatient)
-		s.SetNative(func(w http.ResponseWriter, r *http.Request) {
+		s.SetHandler(func(w http.ResponseWriter, r *http.Request) {
 			close(entered)
 			<-r.Context().Done()
 			close(left)

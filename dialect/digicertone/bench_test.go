@@ -20,8 +20,8 @@ func (p fixedPage) SearchPinned(context.Context, string, query.Query) (store.Pag
 	return p.Page, nil
 }
 
-func (p fixedPage) Each(context.Context, query.Query, func(*event.Entry) error) (store.Page, error) {
-	return p.Page, nil
+func (p fixedPage) Find(context.Context, query.Query, func(*event.Entry) bool) (*event.Entry, uint64, error) {
+	return nil, p.TreeSize, nil
 }
 
 func BenchmarkList(b *testing.B) {

@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -45,9 +46,9 @@ const asOfHeader = "X-Countersign-As-Of"
 type Trail interface {
 	// SearchPinned answers q; token ties the pages of one caller's loop to one tree size.
 	SearchPinned(ctx context.Context, token string, q query.Query) (store.Page, error)
-	// Each calls fn with the matches of q in order until fn returns an error, which it returns. The entry
-	// is shared and must not be changed.
-	Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error)
+	// Find returns the first match of q, in order, that pick takes, nil when it takes none, and the size of
+	// the trail that was looked at. The entry is shared and must not be changed.
+	Find(ctx context.Context, q query.Query, pick func(*event.Entry) bool) (found *event.Entry, size uint64, err error)
 }
 
 // Deps are the parts that the API stands on.
@@ -55,6 +56,9 @@ type Deps struct {
 	Trail    Trail
 	Identity *identity.Directory
 	Logger   *slog.Logger // nil discards
+	// SignIn tells who calls, from the credential that identity.CredentialIn finds when own is looked at first.
+	// nil asks Identity.
+	SignIn func(r *http.Request, own string) (identity.Caller, error)
 }
 
 // Handler answers the API.
@@ -62,6 +66,7 @@ type Handler struct {
 	trail    Trail
 	identity *identity.Directory
 	log      *slog.Logger
+	signIn   func(r *http.Request, own string) (identity.Caller, error)
 	routes   map[string]endpoint // by pattern
 	// scanning lets one request at a time read through the trail for a computed id.
 	scanning chan struct{}
@@ -72,7 +77,12 @@ func New(d Deps) *Handler {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, scanning: make(chan struct{}, 1)}
+	if d.SignIn == nil {
+		d.SignIn = func(r *http.Request, own string) (identity.Caller, error) {
+			return d.Identity.Authenticate(r.Context(), identity.CredentialIn(r, own))
+		}
+	}
+	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, signIn: d.SignIn, scanning: make(chan struct{}, 1)}
 	h.routes = map[string]endpoint{
 		Prefix + "audit-log":      h.entries,
 		Prefix + "audit-log/{id}": h.entry,
@@ -82,6 +92,17 @@ func New(d Deps) *Handler {
 		Prefix + "account/{id}":   h.account,
 	}
 	return h
+}
+
+// Routes returns the patterns of all that is answered, such as "GET /account/api/v1/user/{id}". HEAD goes
+// with each GET.
+func (h *Handler) Routes() []string {
+	var all []string
+	for path := range h.routes {
+		all = append(all, http.MethodGet+" "+path)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // ServeHTTP answers a request, also one for a path or method that is not known.
@@ -110,7 +131,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return errMethod
 	}
-	caller, err := h.identity.Authenticate(r.Context(), identity.CredentialIn(r, tokenHeader))
+	caller, err := h.signIn(r, tokenHeader)
 	if err != nil {
 		return err
 	}

@@ -2,16 +2,12 @@ package digicertone
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 
 	"countersign/event"
 	"countersign/query"
 )
-
-// errFound ends a search at its first match.
-var errFound = errors.New("found")
 
 // entry answers GET /audit-log/{id}.
 func (h *Handler) entry(w http.ResponseWriter, c call) error {
@@ -59,17 +55,9 @@ func (h *Handler) find(c call, f query.Filter, includeSelf bool) (found *event.E
 	if err != nil {
 		return nil, 0, err
 	}
-	page, err := h.trail.Each(c.Context(), query.Query{Filter: f}, func(e *event.Entry) error {
-		if event.DigiCertOneID(&e.Event) == c.id {
-			found = e
-			return errFound
-		}
-		return nil
+	return h.trail.Find(c.Context(), query.Query{Filter: f}, func(e *event.Entry) bool {
+		return event.DigiCertOneID(&e.Event) == c.id
 	})
-	if err != nil && !errors.Is(err, errFound) {
-		return nil, 0, err
-	}
-	return found, page.TreeSize, nil
 }
 
 // isComputedID reports whether s is a UUID of version 5 in lower case, which every computed id is.

@@ -126,7 +126,7 @@ func (f *fixture) overStore(t testing.TB) *store.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	f.handler = digicertone.New(digicertone.Deps{Trail: s, Identity: f.directory})
+	f.handler = digicertone.New(digicertone.Deps{Trail: stored{s}, Identity: f.directory})
 	return s
 }
 

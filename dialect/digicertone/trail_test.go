@@ -2,6 +2,7 @@ package digicertone_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -73,19 +74,37 @@ func (tr *trail) SearchPinned(_ context.Context, token string, q query.Query) (s
 	return p, nil
 }
 
-func (tr *trail) Each(_ context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error) {
+func (tr *trail) Find(_ context.Context, q query.Query, pick func(*event.Entry) bool) (*event.Entry, uint64, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if tr.fail != nil {
-		return store.Page{}, tr.fail
+		return nil, 0, tr.fail
 	}
-	p := store.Page{TreeSize: uint64(len(tr.entries))}
-	for _, e := range tr.find(q, p.TreeSize) {
-		if err := fn(e); err != nil {
-			return p, err
+	size := uint64(len(tr.entries))
+	for _, e := range tr.find(q, size) {
+		if pick(e) {
+			return e, size, nil
 		}
 	}
-	return p, nil
+	return nil, size, nil
+}
+
+// stored is a store as the API sees it.
+type stored struct{ *store.Store }
+
+func (s stored) Find(ctx context.Context, q query.Query, pick func(*event.Entry) bool) (found *event.Entry, size uint64, err error) {
+	enough := errors.New("found")
+	page, err := s.Each(ctx, q, func(e *event.Entry) error {
+		if pick(e) {
+			found = e
+			return enough
+		}
+		return nil
+	})
+	if err == enough {
+		err = nil
+	}
+	return found, page.TreeSize, err
 }
 
 func (tr *trail) find(q query.Query, size uint64) []*event.Entry {

@@ -21,6 +21,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"countersign/event"
 	"countersign/identity"
@@ -52,6 +53,9 @@ type Deps struct {
 	Trail    Trail
 	Identity *identity.Directory
 	Logger   *slog.Logger // nil discards
+	// SignIn tells who calls, from the credential that identity.CredentialIn finds when own is looked at first.
+	// nil asks Identity.
+	SignIn func(r *http.Request, own string) (identity.Caller, error)
 	// IngestBytes bounds what all requests that send events may hold at one time; 0 means 256 MiB. Beyond
 	// it they are told to come back later.
 	IngestBytes int64
@@ -62,22 +66,29 @@ type Handler struct {
 	trail    Trail
 	identity *identity.Directory
 	log      *slog.Logger
+	signIn   func(r *http.Request, own string) (identity.Caller, error)
 	memory   memory
 	mux      *http.ServeMux
+	routes   []string
 }
 
 // New returns the handler of everything that no other dialect owns.
 func New(d Deps) *Handler {
-	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, mux: http.NewServeMux()}
+	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, signIn: d.SignIn, mux: http.NewServeMux()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.signIn == nil {
+		h.signIn = func(r *http.Request, own string) (identity.Caller, error) {
+			return d.Identity.Authenticate(r.Context(), identity.CredentialIn(r, own))
+		}
 	}
 	if d.IngestBytes == 0 {
 		d.IngestBytes = defaultIngestBytes
 	}
 	h.memory.free.Store(d.IngestBytes)
-	h.mux.HandleFunc("GET /healthz", h.healthz)
-	h.mux.HandleFunc("GET /readyz", h.readyz)
+	h.open("GET /healthz", h.healthz)
+	h.open("GET /readyz", h.readyz)
 	h.handle("POST /api/v1/events", h.record)
 	h.handle("GET /api/v1/events", h.list)
 	h.handle("GET /api/v1/events/{seq}", h.one)
@@ -94,8 +105,8 @@ type handlerFunc func(w http.ResponseWriter, r *http.Request, c identity.Caller)
 // handle routes the pattern to answer. Who calls is found out before anything else of the request is
 // looked at.
 func (h *Handler) handle(pattern string, answer handlerFunc) {
-	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		c, err := h.identity.Authenticate(r.Context(), identity.CredentialIn(r, tokenHeader))
+	h.open(pattern, func(w http.ResponseWriter, r *http.Request) {
+		c, err := h.signIn(r, tokenHeader)
 		if err == nil {
 			err = answer(w, r, c)
 		}
@@ -104,6 +115,15 @@ func (h *Handler) handle(pattern string, answer handlerFunc) {
 		}
 	})
 }
+
+// open routes the pattern to answer, whoever calls.
+func (h *Handler) open(pattern string, answer http.HandlerFunc) {
+	h.routes = append(h.routes, pattern)
+	h.mux.HandleFunc(pattern, answer)
+}
+
+// Routes returns the patterns of all that is answered, such as "GET /api/v1/events/{seq}".
+func (h *Handler) Routes() []string { return slices.Clone(h.routes) }
 
 // ServeHTTP answers a request, also one for a path or method that is not known.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -23,18 +23,18 @@ func NewPins(now func() time.Time) Pins { return Pins{newPins(now)} }
 
 // Size is pins.size.
 func (p Pins) Size(token, key string, offset uint64) (uint64, bool) {
-	return p.p.size(token, keyOf(key), offset)
+	return p.p.size(token, textKey(key), offset)
 }
 
 // Ended is pins.ended.
 func (p Pins) Ended(token, key string, size, offset, end uint64) {
-	p.p.ended(token, keyOf(key), size, offset, end)
+	p.p.ended(token, textKey(key), size, offset, end)
 }
 
 // Tokens returns how many tokens are remembered.
 func (p Pins) Tokens() int { return len(p.p.byToken) }
 
-func keyOf(key string) (k pinKey) {
+func textKey(key string) (k queryKey) {
 	copy(k[:], key)
 	return k
 }

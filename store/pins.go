@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -31,15 +30,12 @@ type pins struct {
 }
 
 type pin struct {
-	key  pinKey
+	key  queryKey
 	size uint64
 	ends []run
 	last uint64 // the end of the newest page
 	used time.Time
 }
-
-// pinKey is the hash of a query's filter and sort in canonical text.
-type pinKey = [sha256.Size]byte
 
 // run is the offsets first, first+step, ... first+(n-1)*step: a loop's page ends are one run however long
 // it is.
@@ -58,7 +54,7 @@ func newPins(now func() time.Time) *pins {
 }
 
 // size returns the tree size to go on with, if the offset continues an earlier page.
-func (p *pins) size(token string, key pinKey, offset uint64) (size uint64, pinned bool) {
+func (p *pins) size(token string, key queryKey, offset uint64) (size uint64, pinned bool) {
 	if offset == 0 {
 		return 0, false
 	}
@@ -73,7 +69,7 @@ func (p *pins) size(token string, key pinKey, offset uint64) (size uint64, pinne
 
 // find returns the pin whose newest page ended at offset, else one of whose earlier pages did; among
 // several the last used.
-func (p *pins) find(token string, key pinKey, offset uint64) *pin {
+func (p *pins) find(token string, key queryKey, offset uint64) *pin {
 	p.expire(token)
 	var best *pin
 	for _, c := range p.byToken[token] {
@@ -89,7 +85,7 @@ func (p *pins) find(token string, key pinKey, offset uint64) *pin {
 }
 
 // ended notes that a page of the query, at the given size, began at offset and ended at end.
-func (p *pins) ended(token string, key pinKey, size, offset, end uint64) {
+func (p *pins) ended(token string, key queryKey, size, offset, end uint64) {
 	if end == offset {
 		return // nothing was shown, so nothing goes on from here
 	}
@@ -149,7 +145,7 @@ func (p *pins) expire(token string) {
 // SearchPinned is Search for a caller that cannot send as_of (docs/compatibility.md, "Paging a live
 // trail"): token names the caller, and q has no AsOf.
 func (s *Store) SearchPinned(ctx context.Context, token string, q query.Query) (Page, error) {
-	key := sha256.Sum256([]byte(query.PrintSort(q.Sort) + "\n" + query.Print(q.Filter)))
+	key := keyOf(q)
 	if size, ok := s.pins.size(token, key, q.Offset); ok {
 		q.AsOf = &size
 	}

@@ -26,27 +26,63 @@ func (s *Store) Search(ctx context.Context, q query.Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
+	if q.AsOf != nil && q.Offset > 0 && q.Limit > 0 {
+		return s.searchOn(ctx, snap, size, q)
+	}
 	matches, err := scan(ctx, snap, size, q.Filter)
 	if err != nil {
 		return Page{}, err
 	}
-	p := Page{Total: uint64(len(matches)), TreeSize: size}
-	if q.Offset >= p.Total || q.Limit <= 0 {
-		return p, nil
-	}
-	from := int(q.Offset)
-	to := from + min(q.Limit, len(matches)-from)
-	switch {
-	case !bySeq(q.Sort):
+	from, to := rows(q, len(matches))
+	if bySeq(q.Sort) {
+		inSeqOrder(matches, q.Sort)
+	} else {
 		window(matches, from, to, q.Sort.Compile())
-		p.Entries = slices.Clone(matches[from:to])
-	case q.Sort.Desc:
-		p.Entries = slices.Clone(matches[len(matches)-to : len(matches)-from])
-		slices.Reverse(p.Entries)
-	default:
-		p.Entries = slices.Clone(matches[from:to])
 	}
-	return p, nil
+	return Page{Total: uint64(len(matches)), TreeSize: size, Entries: slices.Clone(matches[from:to])}, nil
+}
+
+// rows returns the range of n ordered matches that the page shows.
+func rows(q query.Query, n int) (from, to int) {
+	from = int(min(q.Offset, uint64(n)))
+	return from, from + min(max(q.Limit, 0), n-from)
+}
+
+// searchOn answers a page that goes on at the tree size of an earlier one. Who asks for it will ask for the
+// next, so all matches are put in order and kept.
+func (s *Store) searchOn(ctx context.Context, snap *snapshot, size uint64, q query.Query) (Page, error) {
+	key := at(keyOf(q), size)
+	matches, known := s.ranks.find(key)
+	if !known {
+		var err error
+		if matches, err = inOrder(ctx, snap, size, q); err != nil {
+			return Page{}, err
+		}
+		s.ranks.keep(key, matches)
+	}
+	from, to := rows(q, len(matches))
+	return Page{Total: uint64(len(matches)), TreeSize: size, Entries: slices.Clone(matches[from:to])}, nil
+}
+
+// inOrder returns all matches of q in its order.
+func inOrder(ctx context.Context, snap *snapshot, size uint64, q query.Query) ([]*event.Entry, error) {
+	matches, err := scan(ctx, snap, size, q.Filter)
+	if err != nil {
+		return nil, err
+	}
+	if bySeq(q.Sort) {
+		inSeqOrder(matches, q.Sort)
+	} else {
+		slices.SortFunc(matches, q.Sort.Compile())
+	}
+	return matches, nil
+}
+
+// inSeqOrder turns what scan found into an order by seq.
+func inSeqOrder(matches []*event.Entry, o query.Sort) {
+	if o.Desc {
+		slices.Reverse(matches)
+	}
 }
 
 // Each calls fn with every match of q in order, whatever its Offset and Limit, and stops at the first
@@ -56,14 +92,9 @@ func (s *Store) Each(ctx context.Context, q query.Query, fn func(*event.Entry) e
 	if err != nil {
 		return Page{}, err
 	}
-	matches, err := scan(ctx, snap, size, q.Filter)
+	matches, err := inOrder(ctx, snap, size, q)
 	if err != nil {
 		return Page{}, err
-	}
-	if bySeq(q.Sort) && q.Sort.Desc {
-		slices.Reverse(matches)
-	} else if !bySeq(q.Sort) {
-		slices.SortFunc(matches, q.Sort.Compile())
 	}
 	p := Page{Total: uint64(len(matches)), TreeSize: size}
 	for _, e := range matches {
@@ -123,6 +154,9 @@ func bySeq(o query.Sort) bool {
 // window rearranges a so that a[from:to] holds what it would hold if a were sorted: quickselect at both
 // ends, then a sort of what lies between. A page then costs one pass and not a sort of all matches.
 func window(a []*event.Entry, from, to int, cmp func(a, b *event.Entry) int) {
+	if from == to {
+		return
+	}
 	lo, hi := 0, len(a)
 	if from > 0 {
 		lo = selectRank(a, lo, hi, from, cmp)

@@ -108,6 +108,7 @@ type Store struct {
 	log      *wal.Log
 	recovery wal.Recovery
 	pins     *pins
+	ranks    ranks
 	integers integers
 
 	snap   atomic.Pointer[snapshot]

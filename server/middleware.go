@@ -49,6 +49,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	paceBody(r, w.conn, &s.pace)
 	setHeaders(w.Header(), r.Header.Get(requestIDHeader))
 	d := s.dialectOf(r.URL.Path)
+	a, r := newAccess(r, d.name)
 
 	s.gate.RLock()
 	defer s.gate.RUnlock()
@@ -57,14 +58,14 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		d.Refuse(w, r, problem.New(problem.Unavailable, "the server is stopping"))
 		return
 	}
-	defer s.finish(w, r, d, start)
+	defer s.finish(w, r, d, a, start)
 	d.ServeHTTP(w, r)
 }
 
 // finish turns a panic of the handler into an answer, or where that is too late into a broken connection,
-// and logs the request. The log has the route's pattern and never the path or the parameters: those hold
+// logs the request and has what it did recorded. The log has the route's pattern and never the path or the parameters: those hold
 // names.
-func (s *Server) finish(w *response, r *http.Request, d mounted, start time.Time) {
+func (s *Server) finish(w *response, r *http.Request, d mounted, a *access, start time.Time) {
 	v := recover()
 	if v != nil && v != http.ErrAbortHandler {
 		s.log.Error("panic", "request_id", w.Header().Get(requestIDHeader), "panic", v, "stack", string(debug.Stack()))
@@ -83,6 +84,7 @@ func (s *Server) finish(w *response, r *http.Request, d mounted, start time.Time
 		slog.Bool("aborted", v != nil),
 		slog.Duration("duration", time.Since(start)),
 		slog.String("request_id", w.Header().Get(requestIDHeader)))
+	s.audit.ended(a, r, w.status, v != nil)
 	if v != nil {
 		panic(http.ErrAbortHandler)
 	}

@@ -20,8 +20,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"countersign/dialect/digicertone"
 	"countersign/dialect/native"
@@ -49,9 +51,17 @@ type Config struct {
 	// is made and shown.
 	BootstrapToken string
 
+	// RateLimit bounds the requests of each token, SignInLimit the failed sign-ins from each address; there is
+	// no bound when one is empty.
+	RateLimit, SignInLimit Rates
+
 	NoPreallocate bool
+	Version       string       // of the program, for the record of its starts
 	Logger        *slog.Logger // nil discards
 }
+
+// DefaultSignInLimit is what the command sets.
+func DefaultSignInLimit() Rates { return Rates{{60, time.Minute}} }
 
 // Server is an open data directory and the APIs over it.
 type Server struct {
@@ -63,6 +73,11 @@ type Server struct {
 	pace     pace
 	dialects []mounted
 	failed   <-chan struct{} // closed by a failed sync
+
+	audit    *auditor
+	sessions sessions
+	perToken *limits[string]       // by the id of the credential
+	guesses  *limits[netip.Prefix] // failed sign-ins, by origin
 
 	gate    sync.RWMutex // held for reading by each request under way
 	stopped bool
@@ -101,7 +116,10 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, pace: defaultPace}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, pace: defaultPace,
+		perToken: newLimits[string](cfg.RateLimit), guesses: newLimits[netip.Prefix](cfg.SignInLimit),
+	}
 	dir, err := store.Claim(cfg.Data)
 	if err != nil {
 		return nil, err
@@ -110,6 +128,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(err, dir.Release())
 	}
 	s.failed = s.Trail.Failed()
+	s.audit = newAuditor(s.Trail, people{s.Identity}, s.log)
 	s.mount()
 	return s, nil
 }
@@ -133,10 +152,10 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 
 // mount puts each dialect in its place. What no vendor's API owns is ours, unknown paths too.
 func (s *Server) mount() {
-	t := &trail{s.Trail}
+	t := &trail{s.Trail, s.audit}
 	s.dialects = []mounted{
-		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log})},
-		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log})},
+		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
+		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
 	}
 }
 
@@ -173,6 +192,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: s.pace.idle, WriteByteTimeout: s.pace.write},
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	if err := s.recordStart(ctx); err != nil {
+		return errors.Join(err, l.Close())
 	}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(l) }() // ends with l, waited for below
@@ -216,7 +238,9 @@ func (s *Server) stop(web *http.Server, cancel context.CancelFunc) {
 	s.gate.Unlock()
 }
 
-// Close closes the directory. Serve must have returned.
+// Close records the last of what was done and closes the directory. Serve must have returned.
 func (s *Server) Close() error {
-	return errors.Join(s.Identity.Close(), s.Trail.Close())
+	err := s.Identity.Close()
+	s.audit.close() // its STOP is the last entry
+	return errors.Join(err, s.Trail.Close())
 }

@@ -5,39 +5,76 @@ import (
 	"errors"
 
 	"countersign/event"
+	"countersign/identity"
 	"countersign/query"
 	"countersign/store"
 )
 
-// trail is the trail as the dialects get it.
+// trail is the trail as the dialects get it: every way to read it notes on the request what was read, so that
+// no dialect can read without being recorded. A read outside the request of a caller who signed in is an
+// error for the same reason.
 type trail struct {
 	store *store.Store
+	audit *auditor
 }
 
 // Append records events that a caller sent.
 func (t *trail) Append(ctx context.Context, events []event.Event, recordedBy string) (store.Receipt, error) {
-	return t.store.Append(ctx, events, recordedBy)
+	receipt, err := t.store.Append(ctx, events, recordedBy)
+	if err != nil && ctx.Err() == nil {
+		t.audit.refused(err)
+	}
+	return receipt, err
 }
 
 // Search answers q.
 func (t *trail) Search(ctx context.Context, q query.Query) (store.Page, error) {
-	return t.store.Search(ctx, q)
+	return t.page(ctx, q, func() (store.Page, error) { return t.store.Search(ctx, q) })
 }
 
 // SearchPinned answers q at the tree size of the paging loop that it goes on with.
 func (t *trail) SearchPinned(ctx context.Context, token string, q query.Query) (store.Page, error) {
-	return t.store.SearchPinned(ctx, token, q)
+	return t.page(ctx, q, func() (store.Page, error) { return t.store.SearchPinned(ctx, token, q) })
+}
+
+func (t *trail) page(ctx context.Context, q query.Query, search func() (store.Page, error)) (store.Page, error) {
+	a, err := accessOf(ctx)
+	if err != nil {
+		return store.Page{}, err
+	}
+	page, err := search()
+	if err == nil {
+		a.read(q, seen{rows: uint64(len(page.Entries)), total: page.Total, counted: true, size: page.TreeSize})
+	}
+	return page, err
 }
 
 // Each calls fn with every match of q.
 func (t *trail) Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error) {
-	return t.store.Each(ctx, q, fn)
+	a, err := accessOf(ctx)
+	if err != nil {
+		return store.Page{}, err
+	}
+	var rows uint64
+	page, err := t.store.Each(ctx, q, func(e *event.Entry) error {
+		rows++ // also one that cannot be sent: part of it may be with the reader
+		return fn(e)
+	})
+	if err == nil || rows > 0 {
+		a.read(q, seen{rows: rows, total: page.Total, counted: true, size: page.TreeSize})
+	}
+	return page, err
 }
 
+// errEnough ends a search at its first match.
 var errEnough = errors.New("found")
 
-// Find returns the first match of q that pick takes, nil when it takes none.
+// Find returns the first match of q that pick takes, nil when it takes none, and the tree size.
 func (t *trail) Find(ctx context.Context, q query.Query, pick func(*event.Entry) bool) (found *event.Entry, size uint64, err error) {
+	a, err := accessOf(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	page, err := t.store.Each(ctx, q, func(e *event.Entry) error {
 		if pick(e) {
 			found = e
@@ -48,6 +85,12 @@ func (t *trail) Find(ctx context.Context, q query.Query, pick func(*event.Entry)
 	if err != nil && err != errEnough {
 		return nil, 0, err
 	}
+	// What was passed over is not shown to anybody.
+	one := seen{size: page.TreeSize}
+	if found != nil {
+		one.rows = 1
+	}
+	a.read(q, one)
 	return found, page.TreeSize, nil
 }
 
@@ -56,3 +99,56 @@ func (t *trail) Size() uint64 { return t.store.Size() }
 
 // Ready tells whether events can be recorded.
 func (t *trail) Ready() error { return t.store.Ready() }
+
+// read is what a request asked the trail, and what it saw.
+type read struct {
+	// filter and sort are canonical text. The filter is the one that was answered: with what the caller's
+	// rights put into it.
+	filter, sort string
+	// own: the server's own records of being read and run were not left out.
+	own bool
+	seen
+}
+
+// seen is what was handed out.
+type seen struct {
+	rows, total uint64
+	counted     bool // total is known
+	size        uint64
+}
+
+// read notes what was read. A request that has to look again to find one thing (an id that may be of two
+// kinds) reads once: its first question is what was asked.
+func (a *access) read(q query.Query, s seen) {
+	if a.reads == nil {
+		filter, left := leaveOwn(q.Filter)
+		a.reads = &read{filter: query.Print(filter), sort: query.PrintSort(q.Sort), own: !left, seen: s}
+		return
+	}
+	s.rows += a.reads.rows
+	a.reads.seen = s
+}
+
+var ownLeftOut = query.Print(query.Not{Filter: identity.OwnRecords()})
+
+// leaveOwn takes the term that leaves the server's own records out of f: it is longer than most questions and
+// says one thing.
+func leaveOwn(f query.Filter) (rest query.Filter, left bool) {
+	switch f := f.(type) {
+	case query.Not:
+		if query.Print(f) == ownLeftOut {
+			return nil, true
+		}
+	case query.And:
+		var terms query.And
+		for _, term := range f {
+			term, here := leaveOwn(term)
+			left = left || here
+			if term != nil {
+				terms = append(terms, term)
+			}
+		}
+		return terms, left
+	}
+	return f, false
+}

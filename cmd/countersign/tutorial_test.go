@@ -339,6 +339,16 @@ func (tt *tutorial) resolve(t *testing.T, p *process, all map[string]item) {
 			t.Fatalf("no entry names the user %s that is gone: the test does not test look-ups", id)
 		}
 	}
+	// The server records the administrator's own sign-ins and changes; both can be looked up.
+	var me, own struct{ ID string }
+	if status := p.get(t, "/account/api/v1/user/me", &me); status != http.StatusOK || !users[me.ID] {
+		t.Fatalf("step 4: the administrator %s: %d, named in entries: %v", me.ID, status, users[me.ID])
+	}
+	if status := p.get(t, "/account/api/v1/account/countersign", &own); status != http.StatusOK || !accounts[own.ID] {
+		t.Fatalf("step 5: the server's own account %s: %d, named in entries: %v", own.ID, status, accounts[own.ID])
+	}
+	delete(users, me.ID)
+	delete(accounts, own.ID)
 	for id := range users {
 		var user struct {
 			ID, Status, Email string

@@ -155,10 +155,8 @@ func (d *Directory) CreateAccount(ctx context.Context, c Caller, n NewAccount) (
 		if t.st.accountByID[a.ID] != nil {
 			return conflict("id", a.ID, "there is an account with this id")
 		}
-		if a.FriendlyIdentifier != "" && slices.ContainsFunc(t.st.accounts, func(b *Account) bool {
-			return b.FriendlyIdentifier == a.FriendlyIdentifier
-		}) {
-			return conflict("friendly_identifier", a.FriendlyIdentifier, "another account has this identifier")
+		if err := t.st.identifierIsFree(&a); err != nil {
+			return err
 		}
 		return t.insertAccount(&a)
 	})
@@ -246,22 +244,27 @@ func (d *Directory) DeleteAccount(ctx context.Context, c Caller, id string) erro
 // unused returns a Conflict while anything refers to the account. Deleting what refers to it along with it
 // would turn a token that is bound to this account only into one that is bound to none.
 func (st *state) unused(id string) error {
-	users, tokens := 0, 0
+	users, bound := 0, 0
 	for _, u := range st.users {
 		if slices.Contains(u.memberOf, id) {
 			users++
 		}
 		for _, t := range u.tokens {
 			if slices.Contains(t.Accounts, id) {
-				tokens++
+				bound++
+			}
+		}
+		for _, v := range u.certificates {
+			if slices.Contains(v.Accounts, id) {
+				bound++
 			}
 		}
 	}
 	switch {
 	case users > 0:
 		return conflict("id", id, "%d users, deleted ones included, still belong to this account: purge them first", users)
-	case tokens > 0:
-		return conflict("id", id, "%d tokens are still bound to this account: delete them first", tokens)
+	case bound > 0:
+		return conflict("id", id, "%d tokens and certificates are still bound to this account: delete them first", bound)
 	}
 	return nil
 }

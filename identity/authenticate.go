@@ -34,8 +34,11 @@ func (Credential) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText hides it from encoders.
 func (Credential) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// maxTokenBytes bounds what is hashed for a caller nobody knows.
-const maxTokenBytes = 512
+// maxTokenBytes bounds what is hashed for a caller nobody knows, maxCertificateBytes likewise.
+const (
+	maxTokenBytes       = 512
+	maxCertificateBytes = 32 << 10
+)
 
 // refused is every refusal of a sign-in. The caller is not told the reason: it would tell a thief whether a
 // token is real.
@@ -45,54 +48,63 @@ func refused(cause error) error {
 
 // Authenticate signs a caller in. It reads memory only and is safe for any number of goroutines. The error
 // is Unauthenticated whatever is wrong with the credential; its Cause says what, for the log, and names
-// tokens and users by id only.
+// tokens, certificates and users by id only.
+//
+// Where there is a token it alone says who calls, and the certificate is not looked at: the vendor's scripts
+// leave the token out when they mean the certificate, a script for the APIs that want both means the token's
+// user, and a certificate that a proxy or a browser shows to every server must not make a request fail. A bad
+// token is refused, whatever certificate comes with it: one that was revoked must stop working.
 func (d *Directory) Authenticate(_ context.Context, cred Credential) (Caller, error) {
-	switch {
-	case cred.Token == "":
-		return Caller{}, refused(errors.New("no token"))
-	case len(cred.Token) > maxTokenBytes:
-		return Caller{}, refused(errors.New("an over-long token"))
-	}
-	hash := sha256.Sum256([]byte(cred.Token))
-	t := d.state.Load().tokenByHash[hash]
-	// The map's own comparison may stop early, but it tells at most of a hash of the guess, which nobody
-	// can steer towards a stored one. This one settles it without depending on the map.
-	if t == nil || subtle.ConstantTimeCompare(t.hash[:], hash[:]) != 1 {
-		return Caller{}, refused(errors.New("an unknown token"))
-	}
-	now := d.now()
-	if err := t.usable(now); err != nil {
+	p, err := d.state.Load().identify(cred)
+	if err != nil {
 		return Caller{}, refused(err)
 	}
-	// Storing only what is new keeps the cores from passing the line around at every request.
-	if minute := now.Unix() / 60; t.used.minute.Load() != minute {
-		t.used.minute.Store(minute)
+	now := d.now()
+	if err := p.usable(now); err != nil {
+		return Caller{}, refused(err)
 	}
-	return t.caller, nil
+	p.used.note(now)
+	return p.caller, nil
+}
+
+// identify returns what the credential is here.
+func (st *state) identify(cred Credential) (*pass, error) {
+	switch {
+	case len(cred.Token) > maxTokenBytes:
+		return nil, errors.New("an over-long token")
+	case cred.Token != "":
+		hash := sha256.Sum256([]byte(cred.Token))
+		t := st.tokenByHash[hash]
+		// The map's own comparison may stop early, but it tells at most of a hash of the guess, which nobody
+		// can steer towards a stored one. This one settles it without depending on the map.
+		if t == nil || subtle.ConstantTimeCompare(t.hash[:], hash[:]) != 1 {
+			return nil, errors.New("an unknown token")
+		}
+		return &t.pass, nil
+	case len(cred.Certificate) > maxCertificateBytes:
+		return nil, errors.New("an over-long certificate")
+	case cred.Certificate != nil:
+		// Certificates are public: who calls is proven by the handshake, and there is nothing to guess.
+		v := st.certificateByHash[sha256.Sum256(cred.Certificate)]
+		if v == nil {
+			return nil, errors.New("no token, and an unknown certificate")
+		}
+		return &v.pass, nil
+	}
+	return nil, errors.New("no token and no certificate")
 }
 
 // Renew returns the caller with the rights of now, for whoever serves one caller for long. It is refused
-// like a sign-in once the token is gone or no longer good.
+// like a sign-in once what they signed in with is gone or no longer good.
 func (d *Directory) Renew(c Caller) (Caller, error) { return d.state.Load().renew(c, d.now()) }
 
 func (st *state) renew(c Caller, now time.Time) (Caller, error) {
-	t := st.tokenByID[c.TokenID]
-	if t == nil {
-		return Caller{}, refused(fmt.Errorf("token %s of user %s is gone", c.TokenID, c.UserID))
+	p := st.passOf(c)
+	if p == nil {
+		return Caller{}, refused(fmt.Errorf("what user %s signed in with (%s) is gone", c.UserID, c.CredentialID()))
 	}
-	if err := t.usable(now); err != nil {
+	if err := p.usable(now); err != nil {
 		return Caller{}, refused(err)
 	}
-	return t.caller, nil
-}
-
-// usable returns why the token does not sign its user in, nil when it does.
-func (t *token) usable(now time.Time) error {
-	if status := t.statusAt(now); status != TokenValid {
-		return fmt.Errorf("token %s of user %s is %s", t.ID, t.UserID, status)
-	}
-	if t.user.Status != Active {
-		return fmt.Errorf("user %s of token %s is %s", t.UserID, t.ID, t.user.Status)
-	}
-	return nil
+	return p.caller, nil
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"strings"
 
 	"github.com/google/uuid"
@@ -17,7 +18,8 @@ const minBootstrapBytes = 32
 // whole server, in the server's own account, with one token bound to nothing. The token is the given text,
 // or a fresh one when that is empty; only a fresh one comes back in shown, to be shown this once. With users
 // there already it does nothing, whatever was given. All of it is one transaction: a crash leaves an
-// identity that is whole or still without users, and the next start does it again.
+// identity that is whole or still without users, and the next start does it again. When it is made but could
+// not be recorded yet, created is true beside the error: the token must be shown all the same.
 func (d *Directory) Bootstrap(ctx context.Context, token string) (shown string, created bool, err error) {
 	if len(d.state.Load().users) > 0 {
 		return "", false, nil
@@ -34,10 +36,10 @@ func (d *Directory) Bootstrap(ctx context.Context, token string) (shown string, 
 		}
 		return t.bootstrap(hash)
 	})
-	if err != nil || !created {
+	if !created || err != nil && !errors.Is(err, errUnrecorded) {
 		return "", false, err
 	}
-	return shown, true, nil
+	return shown, true, err
 }
 
 // checkChosen refuses a chosen token that is too short, or that a header would not carry as it is. The error

@@ -1,13 +1,14 @@
 package identity
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"countersign/problem"
 )
 
-// Caller is a user signed in by a token, with the rights of that moment. It is a value: copying it is
+// Caller is a user signed in by a token or a certificate, with the rights of that moment. It is a value: copying it is
 // cheap, and it stays as it is when rights change; Directory.Renew brings it up to date. The zero Caller
 // may do nothing.
 type Caller struct {
@@ -16,15 +17,20 @@ type Caller struct {
 	// name of a service user.
 	Name           string
 	UserType       UserType
-	TokenID        string
+	TokenID        string // empty when a certificate signed them in
+	CertificateID  string // empty when a token did
 	PrimaryAccount string
 
 	grants   []Grant  // the user's
-	accounts []string // the token's; nil when it is bound to none
+	accounts []string // what the token or certificate is bound to; nil when to none
 	sources  []string // likewise
 }
 
-// within reports whether the token's bounds let the caller act in the account.
+// CredentialID returns the id of what the caller signed in with. No two have the same, so whatever is kept
+// for a caller from one call to the next (a tree size, a rate) is kept under it.
+func (c Caller) CredentialID() string { return cmp.Or(c.TokenID, c.CertificateID) }
+
+// within reports whether the bounds of what the caller signed in with let them act in the account.
 func (c Caller) within(account string) bool {
 	return c.accounts == nil || slices.Contains(c.accounts, account)
 }
@@ -45,8 +51,8 @@ func (c Caller) May(p Permission, account string) bool {
 	return false
 }
 
-// MayServer reports whether the caller may do p on the whole server. A token that is bound to accounts may
-// not, whatever its user may.
+// MayServer reports whether the caller may do p on the whole server. A token or certificate that is bound to
+// accounts may not, whatever its user may.
 func (c Caller) MayServer(p Permission) bool {
 	return c.accounts == nil && slices.ContainsFunc(c.grants, func(g Grant) bool { return g.Server && g.Role.Has(p) })
 }
@@ -97,7 +103,7 @@ func (c Caller) MayWrite(account, source string) error {
 	case !c.May(WriteEvents, account):
 		return denied("account.id", account, "the caller may not write events of this account")
 	case c.sources != nil && !slices.Contains(c.sources, source):
-		return denied("source", source, "the token is not bound to this source")
+		return denied("source", source, "the token or certificate is not bound to this source")
 	}
 	return nil
 }

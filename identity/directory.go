@@ -31,6 +31,9 @@ type Options struct {
 	// MustExist refuses to make a new database: where there is a trail already, a new duplicate-detection
 	// key would record every event once more.
 	MustExist bool
+	// Unrecorded leaves out the outbox: no trail ever learns of a change. For filling an estate that is made
+	// up along with its trail.
+	Unrecorded bool
 }
 
 // Directory is the identity of one server, open in control.db. All methods are safe for any number of
@@ -40,6 +43,7 @@ type Directory struct {
 	log      *slog.Logger
 	clock    func() time.Time
 	dedupKey [32]byte
+	outbox   outbox // run's
 
 	state atomic.Pointer[state] // what every read answers from; swapped whole
 
@@ -60,7 +64,7 @@ type job struct {
 // its directory before anything is in it.
 func Open(ctx context.Context, path string, o Options) (*Directory, error) {
 	d := &Directory{
-		log: o.Logger, clock: o.Now,
+		log: o.Logger, clock: o.Now, outbox: outbox{none: o.Unrecorded, waiting: true},
 		jobs: make(chan job), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if d.log == nil {
@@ -158,7 +162,7 @@ func (d *Directory) loadDedupKey(ctx context.Context) error {
 // database, the same for ever.
 func (d *Directory) DedupKey() []byte { return slices.Clone(d.dedupKey[:]) }
 
-// Close finishes the change that is being made, writes down when tokens were last used and closes the
+// Close finishes the change that is being made, writes down the last uses of tokens and certificates and closes the
 // database. Changes that were still waiting, and all later ones, are refused.
 func (d *Directory) Close() error {
 	d.quitOnce.Do(func() { close(d.quit) })
@@ -166,24 +170,29 @@ func (d *Directory) Close() error {
 	return d.closeErr
 }
 
-// usageEvery is how often the last uses of tokens are written.
+// usageEvery is how often the last uses of tokens and certificates are written.
 const usageEvery = time.Minute
 
 // run owns the database: it makes one change after the other until Close.
 func (d *Directory) run() {
 	defer close(d.stopped)
-	ticker := time.NewTicker(usageEvery)
-	defer ticker.Stop()
+	save, redeliver := time.NewTicker(usageEvery), time.NewTicker(redeliverEvery)
+	defer save.Stop()
+	defer redeliver.Stop()
 	for {
 		select {
 		case j := <-d.jobs:
 			j.done <- j.do()
-		case <-ticker.C:
+		case <-redeliver.C:
+			if err := d.redeliver(); err != nil {
+				d.log.Error("identity: deliver changes to the trail", "error", err)
+			}
+		case <-save.C:
 			if err := d.saveUsage(); err != nil {
-				d.log.Error("identity: write when tokens were last used", "error", err)
+				d.log.Error("identity: write the last uses of tokens and certificates", "error", err)
 			}
 		case <-d.quit:
-			if err := errors.Join(d.saveUsage(), d.db.Close()); err != nil {
+			if err := errors.Join(d.redeliver(), d.saveUsage(), d.db.Close()); err != nil {
 				d.closeErr = fmt.Errorf("identity: close: %w", err)
 			}
 			return
@@ -208,11 +217,13 @@ func (d *Directory) submit(ctx context.Context, do func() error) error {
 	}
 }
 
-// change is one change to the directory while it is being made: a transaction, and what was so before.
+// change is one change to the directory while it is being made: a transaction, what was so before, and who
+// makes it, which is the zero Caller for the server itself.
 type change struct {
 	tx  *sql.Tx
 	st  *state
 	now time.Time // in whole seconds
+	by  Caller
 }
 
 func (t *change) exec(query string, args ...any) error {
@@ -221,43 +232,64 @@ func (t *change) exec(query string, args ...any) error {
 }
 
 // change makes the change that fn describes, by a caller as they are now, and returns the snapshot that has
-// it. All changes pass here: what must be recorded along with them joins this transaction.
+// it. All changes pass here and through commit, which records them.
 func (d *Directory) change(ctx context.Context, c Caller, act string, fn func(t *change, c Caller) error) (*state, error) {
 	return d.commit(ctx, act, func(t *change) error {
-		c, err := t.st.renew(c, d.clock())
-		if err != nil {
+		var err error
+		if t.by, err = t.st.renew(c, t.now); err != nil {
 			return err
 		}
-		return fn(t, c)
+		return fn(t, t.by)
 	})
 }
 
 // commit runs fn in a transaction. The snapshot is read inside it, so that nothing can fail between the
-// commit and the swap: a right that was taken away on disk is taken away.
+// commit and the swap: a right that was taken away on disk is taken away. What the change is to tell the
+// trail is written by the same transaction and delivered after it; the snapshot is returned also when that
+// fails, with an error that errUnrecorded marks.
 func (d *Directory) commit(ctx context.Context, act string, fn func(t *change) error) (*state, error) {
 	var next *state
 	err := d.submit(ctx, func() error {
-		old := d.state.Load()
-		tx, err := d.db.Begin()
-		if err != nil {
+		if err := d.checkTrail(); err != nil {
 			return err
 		}
-		defer tx.Rollback() // without effect after Commit
-		if err := fn(&change{tx: tx, st: old, now: d.now()}); err != nil {
+		var err error
+		if next, err = d.transact(ctx, fn); err != nil {
 			return err
 		}
-		if next, err = readState(tx, old); err != nil {
-			return err
-		}
-		if err := tx.Commit(); err != nil {
-			return err
-		}
-		d.state.Store(next)
-		return nil
+		return d.settle()
 	})
 	if err != nil {
-		return nil, failed(act, err)
+		return next, failed(act, err)
 	}
+	return next, nil
+}
+
+// transact makes the change in a transaction and swaps the snapshot in.
+func (d *Directory) transact(ctx context.Context, fn func(t *change) error) (*state, error) {
+	old := d.state.Load()
+	tx, err := d.db.Begin()
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback() // without effect after Commit
+	t := &change{tx: tx, st: old, now: d.now()}
+	if err := fn(t); err != nil {
+		return nil, err
+	}
+	next, err := readState(tx, old)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := d.put(ctx, t, next)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, err
+	}
+	d.state.Store(next)
+	d.outbox.waiting = d.outbox.waiting || waiting
 	return next, nil
 }
 
@@ -288,15 +320,25 @@ func (d *Directory) saveUsage() error {
 	}
 	defer tx.Rollback() // without effect after Commit
 	saved := make(map[*usage]int64)
-	for _, t := range d.state.Load().tokenByID {
-		minute := t.used.minute.Load()
-		if minute == t.used.saved {
-			continue
+	save := func(table string, p *pass) error {
+		minute := p.used.minute.Load()
+		if minute == p.used.saved {
+			return nil
 		}
-		if _, err := tx.Exec(`UPDATE tokens SET last_used_minute = ? WHERE id = ?`, minute, t.ID); err != nil {
+		saved[p.used] = minute
+		_, err := tx.Exec(`UPDATE `+table+` SET last_used_minute = ? WHERE id = ?`, minute, p.id)
+		return err
+	}
+	st := d.state.Load()
+	for _, t := range st.tokenByID {
+		if err := save("tokens", &t.pass); err != nil {
 			return err
 		}
-		saved[t.used] = minute
+	}
+	for _, v := range st.certificateByID {
+		if err := save("certificates", &v.pass); err != nil {
+			return err
+		}
 	}
 	if err := tx.Commit(); err != nil {
 		return err

@@ -237,6 +237,7 @@ func TestFullDiskKeepsNothingInPart(t *testing.T) {
 
 func TestPurgedValuesAreOverwritten(t *testing.T) {
 	f := setUp(t)
+	f.record(&trail{})
 	f.account("a")
 	// Among many rows of many sizes, so that pages are split and merged around the one to go.
 	r := rand.New(rand.NewPCG(1, 2))
@@ -273,6 +274,7 @@ func TestPurgedValuesAreOverwritten(t *testing.T) {
 // A crash between the purge and the overwriting leaves a note, and the next start does it.
 func TestOpenFinishesAPurge(t *testing.T) {
 	f := setUp(t)
+	f.record(&trail{})
 	f.account("a")
 	if err := f.Exec(`PRAGMA secure_delete = off; PRAGMA wal_autocheckpoint = 0`); err != nil {
 		t.Fatal(err)

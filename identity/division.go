@@ -21,6 +21,11 @@ type NewDivision struct {
 	Name    string `json:"name"`
 }
 
+// DivisionUpdate is what may change of a division.
+type DivisionUpdate struct {
+	Name Optional[string] `json:"name"`
+}
+
 // CreateDivision makes a division. It needs ManageAccounts in the account.
 func (d *Directory) CreateDivision(ctx context.Context, c Caller, n NewDivision) (Division, error) {
 	v := Division{Account: n.Account, Name: n.Name}
@@ -85,6 +90,33 @@ func (d *Directory) Divisions(_ context.Context, c Caller, account string, p Pag
 		}
 	}
 	return page(seen, p, func(v *Division) Division { return *v })
+}
+
+// UpdateDivision renames a division. It needs ManageAccounts in its account, which may be empty as in
+// Division.
+func (d *Directory) UpdateDivision(ctx context.Context, c Caller, account, id string, n DivisionUpdate) (Division, error) {
+	var v Division
+	_, err := d.change(ctx, c, "update division", func(t *change, c Caller) error {
+		if !c.mayAnywhere(ManageAccounts) {
+			return mayNot(ManageAccounts)
+		}
+		var err error
+		if v, err = t.st.findDivision(c, account, id); err != nil {
+			return err
+		}
+		if !c.May(ManageAccounts, v.Account) {
+			return mayNot(ManageAccounts)
+		}
+		v.Name = n.Name.or(v.Name)
+		if err := checkNeeded("name", v.Name); err != nil {
+			return err
+		}
+		return t.exec(`UPDATE divisions SET name = ? WHERE account_id = ? AND id = ?`, v.Name, v.Account, v.ID)
+	})
+	if err != nil {
+		return Division{}, err
+	}
+	return v, nil
 }
 
 // DeleteDivision deletes a division that no grant is limited to any more: a grant that lost its last

@@ -21,6 +21,9 @@ func (d *Directory) Exec(query string) error {
 // SaveUsage does what happens every minute.
 func (d *Directory) SaveUsage() error { return d.submit(context.Background(), d.saveUsage) }
 
+// Redeliver does what happens every few seconds.
+func (d *Directory) Redeliver() error { return d.submit(context.Background(), d.redeliver) }
+
 // HashOf is what the database keeps of a token.
 func HashOf(secret string) [sha256.Size]byte { return sha256.Sum256([]byte(secret)) }
 

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"slices"
+	"time"
 
 	"countersign/problem"
 )
@@ -16,32 +17,41 @@ type Grant struct {
 	Divisions []string `json:"divisions,omitempty"` // sorted
 }
 
+// RoleGrant is a grant with whose it is, and who gave it.
+type RoleGrant struct {
+	UserID string `json:"user_id"`
+	Grant
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by"`
+}
+
 func (g *Grant) limited() bool { return len(g.Divisions) > 0 }
 
 func (g *Grant) samePlace(h Grant) bool {
 	return g.Role == h.Role && g.Server == h.Server && g.Account == h.Account
 }
 
-// check checks what can be said of a grant without the directory. The whole server is asked for by name:
-// an account id that was left out by mistake must not mean everything.
-func (g *Grant) check(field string) error {
-	if err := oneOf(field+".role", g.Role, Roles()...); err != nil {
+// check checks what can be said of a grant without the directory. The names of its members in errors begin
+// with prefix. The whole server is asked for by name: an account id that was left out by mistake must not
+// mean everything.
+func (g *Grant) check(prefix string) error {
+	if err := oneOf(prefix+"role", g.Role, Roles()...); err != nil {
 		return err
 	}
 	rule := roleIndex[g.Role]
 	switch {
 	case g.Server && g.Account != "":
-		return problem.Bad(field+".account_id", g.Account, "must be left out of a grant on the whole server")
+		return problem.Bad(prefix+"account_id", g.Account, "must be left out of a grant on the whole server")
 	case !g.Server && rule.serverOnly:
-		return problem.Bad(field+".server", "", "must be true: %s is granted on the whole server only", g.Role)
+		return problem.Bad(prefix+"server", "", "must be true: %s is granted on the whole server only", g.Role)
 	case !g.Server && g.Account == "":
-		return problem.Bad(field+".account_id", "", "is required, unless server is true")
+		return problem.Bad(prefix+"account_id", "", "is required, unless server is true")
 	case g.Divisions != nil && g.Server:
-		return problem.Bad(field+".divisions", "", "must be left out of a grant on the whole server: divisions are parts of an account")
+		return problem.Bad(prefix+"divisions", "", "must be left out of a grant on the whole server: divisions are parts of an account")
 	case g.Divisions != nil && !rule.divisible:
-		return problem.Bad(field+".divisions", "", "must be left out: %s cannot be limited to divisions", g.Role)
+		return problem.Bad(prefix+"divisions", "", "must be left out: %s cannot be limited to divisions", g.Role)
 	}
-	return checkBounds(field+".divisions", g.Divisions, maxDivisions, checkID)
+	return checkBounds(prefix+"divisions", g.Divisions, maxDivisions, checkID)
 }
 
 func checkGrants(gs []Grant) error {
@@ -49,7 +59,7 @@ func checkGrants(gs []Grant) error {
 		return err
 	}
 	for i := range gs {
-		if err := gs[i].check(at("grants", i)); err != nil {
+		if err := gs[i].check(at("grants", i) + "."); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(gs[:i], gs[i].samePlace) {
@@ -60,22 +70,22 @@ func checkGrants(gs []Grant) error {
 }
 
 // checkGrant checks that what the grant refers to exists and that the caller may give it.
-func (st *state) checkGrant(field string, c Caller, g Grant) error {
+func (st *state) checkGrant(prefix string, c Caller, g Grant) error {
 	if !c.mayAnywhere(ManageRoles) {
 		return mayNot(ManageRoles)
 	}
 	if !g.Server {
-		if err := st.checkAccount(field+".account_id", c, ViewAccounts, g.Account); err != nil {
+		if err := st.checkAccount(prefix+"account_id", c, ViewAccounts, g.Account); err != nil {
 			return err
 		}
 		for i, id := range g.Divisions {
 			if st.division(g.Account, id) == nil {
-				return problem.Bad(at(field+".divisions", i), id, "no such division in this account")
+				return problem.Bad(at(prefix+"divisions", i), id, "no such division in this account")
 			}
 		}
 	}
 	if !c.mayGive(g) {
-		e := problem.Bad(field+".role", string(g.Role), "the caller may not give this role there")
+		e := problem.Bad(prefix+"role", string(g.Role), "the caller may not give this role there")
 		e.Kind = problem.Denied
 		return e
 	}
@@ -84,17 +94,17 @@ func (st *state) checkGrant(field string, c Caller, g Grant) error {
 
 // Grant gives the user a role, and makes them belong to its account. The caller needs ManageRoles there;
 // ERASURE_OFFICER is given by server-wide administrators only.
-func (d *Directory) Grant(ctx context.Context, c Caller, userID string, g Grant) (User, error) {
+func (d *Directory) Grant(ctx context.Context, c Caller, userID string, g Grant) (RoleGrant, error) {
 	var id string
 	st, err := d.change(ctx, c, "grant", func(t *change, c Caller) error {
-		if err := g.check("grant"); err != nil {
+		if err := g.check(""); err != nil {
 			return err
 		}
 		u, err := t.st.findUser(c, userID)
 		if err != nil {
 			return err
 		}
-		if err := t.st.checkGrant("grant", c, g); err != nil {
+		if err := t.st.checkGrant("", c, g); err != nil {
 			return err
 		}
 		switch {
@@ -114,9 +124,60 @@ func (d *Directory) Grant(ctx context.Context, c Caller, userID string, g Grant)
 		return t.insertGrant(u.ID, g, c.UserID)
 	})
 	if err != nil {
-		return User{}, err
+		return RoleGrant{}, err
 	}
-	return st.view(c, st.userByID[id]), nil
+	roles := st.userByID[id].roles
+	return roles[slices.IndexFunc(roles, func(r RoleGrant) bool { return r.samePlace(g) })], nil
+}
+
+// RoleFilter says which grants: all when it is empty. Account finds what is granted in that account, Server
+// what is granted on the whole server.
+type RoleFilter struct {
+	UserID  string
+	Role    Role
+	Account string
+	Server  bool
+	Page
+}
+
+func (f *RoleFilter) matches(g *RoleGrant) bool {
+	return (f.Role == "" || f.Role == g.Role) && (f.Account == "" || f.Account == g.Account) && (!f.Server || g.Server)
+}
+
+// Roles returns the grants that the caller may see, as they are seen in users, in the order of users and
+// then by place, and how many there are on all pages.
+func (d *Directory) Roles(_ context.Context, c Caller, f RoleFilter) ([]RoleGrant, int, error) {
+	if f.Role != "" {
+		if err := oneOf("role", f.Role, Roles()...); err != nil {
+			return nil, 0, err
+		}
+	}
+	st := d.state.Load()
+	users := st.users
+	switch {
+	case f.UserID != "":
+		u, err := st.findUser(c, f.UserID)
+		if err != nil {
+			return nil, 0, err
+		}
+		users = []*user{u}
+	case !c.mayAnywhere(ViewUsers):
+		return nil, 0, mayNot(ViewUsers)
+	}
+	var seen []RoleGrant
+	for _, u := range users {
+		for i := range u.roles {
+			if f.matches(&u.roles[i]) && c.sees(u) && c.seesGrant(u, u.roles[i].Grant) {
+				seen = append(seen, u.roles[i])
+			}
+		}
+	}
+	return page(seen, f.Page, func(g RoleGrant) RoleGrant { return g })
+}
+
+// seesGrant reports whether the caller, who may know of the user, may know of the grant.
+func (c Caller) seesGrant(u *user, g Grant) bool {
+	return u.ID == c.UserID || g.Server || c.May(ViewUsers, g.Account)
 }
 
 func (t *change) insertGrant(userID string, g Grant, by string) error {
@@ -150,7 +211,7 @@ func (d *Directory) Revoke(ctx context.Context, c Caller, userID string, g Grant
 		switch {
 		case !c.mayAnywhere(ManageRoles):
 			return mayNot(ManageRoles)
-		case !slices.ContainsFunc(u.Grants, g.samePlace), u.ID != c.UserID && !g.Server && !c.May(ViewUsers, g.Account):
+		case !slices.ContainsFunc(u.Grants, g.samePlace), !c.seesGrant(u, g):
 			return noSuch("grant")
 		case !c.mayGive(g):
 			return mayNot(ManageRoles)

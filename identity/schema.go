@@ -13,10 +13,8 @@ import (
 )
 
 // migrations are the steps from one schema version to the next: version n is what the first n make. A step
-// that was released is never edited. Later ones have their place already: what is to reach the trail
-// together with a change goes into a table written by the same transaction (see change), client
-// certificates beside tokens, integer ids in a table of their own.
-var migrations = []string{schema1}
+// that was released is never edited. docs/format/control.md tells what is in the tables.
+var migrations = []string{schema1, schema2}
 
 // schema1 holds identity. Times are whole seconds since 1970, days and JSON are text. References are
 // without ON DELETE where losing the row would widen a right: a token that lost its last account, a grant
@@ -111,6 +109,44 @@ CREATE TABLE token_sources (
 	token_id TEXT NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
 	source TEXT NOT NULL,
 	PRIMARY KEY (token_id, source)
+) STRICT;
+`
+
+// schema2 adds client certificates, which are kept like tokens, and the outbox: what has changed here and is
+// not yet known to be in the trail. A row is one change, its events a JSON array; AUTOINCREMENT, since the order
+// of rows is the order of changes and a number that was used again would break it.
+const schema2 = `
+CREATE TABLE certificates (
+	ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+	id TEXT NOT NULL UNIQUE CHECK (id <> ''),
+	user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	name TEXT NOT NULL,
+	fingerprint BLOB NOT NULL UNIQUE CHECK (length(fingerprint) = 32),
+	subject TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	serial TEXT NOT NULL,
+	not_before INTEGER NOT NULL,
+	not_after INTEGER NOT NULL,
+	enabled INTEGER NOT NULL,
+	created_at INTEGER NOT NULL,
+	created_by TEXT NOT NULL,
+	last_used_minute INTEGER NOT NULL DEFAULT 0,
+	UNIQUE (user_id, name)
+) STRICT;
+CREATE TABLE certificate_accounts (
+	certificate_id TEXT NOT NULL REFERENCES certificates (id) ON DELETE CASCADE,
+	account_id TEXT NOT NULL REFERENCES accounts (id),
+	PRIMARY KEY (certificate_id, account_id)
+) STRICT;
+CREATE TABLE certificate_sources (
+	certificate_id TEXT NOT NULL REFERENCES certificates (id) ON DELETE CASCADE,
+	source TEXT NOT NULL,
+	PRIMARY KEY (certificate_id, source)
+) STRICT;
+CREATE TABLE outbox (
+	id INTEGER PRIMARY KEY AUTOINCREMENT,
+	recorded_by TEXT NOT NULL,
+	events TEXT NOT NULL
 ) STRICT;
 `
 

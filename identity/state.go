@@ -3,6 +3,7 @@ package identity
 import (
 	"cmp"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,7 +14,7 @@ import (
 )
 
 // state is a whole identity at one moment. Nothing in it changes once it is swapped in, but for the last
-// use of tokens.
+// use of tokens and certificates.
 type state struct {
 	accounts      []*Account // in the order of making, as users and each user's tokens
 	accountByID   map[string]*Account
@@ -23,6 +24,9 @@ type state struct {
 	userByID      map[string]*user
 	tokenByID     map[string]*token
 	tokenByHash   map[[32]byte]*token
+
+	certificateByID   map[string]*certificate
+	certificateByHash map[[32]byte]*certificate
 }
 
 type divisionKey struct{ account, id string }
@@ -30,8 +34,18 @@ type divisionKey struct{ account, id string }
 // user is a user in a snapshot. Grants are all of them, ordered by place; Accounts is left to view.
 type user struct {
 	User
-	memberOf []string
-	tokens   []*token
+	memberOf     []string
+	roles        []RoleGrant // Grants with who gave them and when, in the same order
+	tokens       []*token
+	certificates []*certificate
+}
+
+func (u *user) hasToken(name string) bool {
+	return slices.ContainsFunc(u.tokens, func(t *token) bool { return t.Name == name })
+}
+
+func (u *user) hasCertificate(name string) bool {
+	return slices.ContainsFunc(u.certificates, func(v *certificate) bool { return v.Name == name })
 }
 
 func (st *state) division(account, id string) *Division {
@@ -49,13 +63,14 @@ func (st *state) checkAccount(field string, c Caller, p Permission, id string) e
 	return nil
 }
 
-// readState reads everything. The last uses of tokens are taken over from the snapshot before, if any. At
+// readState reads everything. The last uses are taken over from the snapshot before, if any. At
 // 10,000 users with a token each this takes about a tenth of a second, once for each change: changes are
 // rare, and what is read back cannot differ from what was written.
 func readState(tx *sql.Tx, old *state) (*state, error) {
 	st := &state{
 		accountByID: make(map[string]*Account), divisionByKey: make(map[divisionKey]*Division),
 		userByID: make(map[string]*user), tokenByID: make(map[string]*token), tokenByHash: make(map[[32]byte]*token),
+		certificateByID: make(map[string]*certificate), certificateByHash: make(map[[32]byte]*certificate),
 	}
 	for _, step := range []struct {
 		what string
@@ -67,7 +82,9 @@ func readState(tx *sql.Tx, old *state) (*state, error) {
 		{"memberships", st.readMemberships},
 		{"grants", st.readGrants},
 		{"tokens", st.readTokens},
-		{"token bounds", st.readBounds},
+		{"token bounds", st.readTokenBounds},
+		{"certificates", st.readCertificates},
+		{"certificate bounds", st.readCertificateBounds},
 	} {
 		if err := step.read(tx); err != nil {
 			return nil, fmt.Errorf("read %s: %w", step.what, err)
@@ -170,17 +187,16 @@ func (st *state) readGrants(tx *sql.Tx) error {
 	}); err != nil {
 		return err
 	}
-	return each(tx, `SELECT id, user_id, role, account_id FROM grants`, func(scan func(...any) error) error {
-		var id int64
-		var userID string
-		var g Grant
+	return each(tx, `SELECT id, user_id, role, account_id, created_at, created_by FROM grants`, func(scan func(...any) error) error {
+		var id, created int64
+		var g RoleGrant
 		var account sql.Null[string]
-		if err := scan(&id, &userID, &g.Role, &account); err != nil {
+		if err := scan(&id, &g.UserID, &g.Role, &account, &created, &g.CreatedBy); err != nil {
 			return err
 		}
-		g.Server, g.Account, g.Divisions = !account.Valid, account.V, byID[id]
-		u := st.userByID[userID]
-		u.Grants = append(u.Grants, g)
+		g.Server, g.Account, g.Divisions, g.CreatedAt = !account.Valid, account.V, byID[id], seconds(created)
+		u := st.userByID[g.UserID]
+		u.roles = append(u.roles, g)
 		return nil
 	})
 }
@@ -188,7 +204,7 @@ func (st *state) readGrants(tx *sql.Tx) error {
 func (st *state) readTokens(tx *sql.Tx) error {
 	return each(tx, `SELECT id, user_id, name, hash, enabled, end_date, created_at, created_by, last_used_minute FROM tokens
 		ORDER BY ordinal`, func(scan func(...any) error) error {
-		t := &token{used: &usage{}}
+		t := &token{pass: pass{what: "token", used: &usage{}}}
 		var hash []byte
 		var created int64
 		if err := scan(&t.ID, &t.UserID, &t.Name, &hash, &t.Enabled, &t.EndDate, &created, &t.CreatedBy, &t.used.saved); err != nil {
@@ -199,11 +215,11 @@ func (st *state) readTokens(tx *sql.Tx) error {
 		copy(t.hash[:], hash)
 		if t.EndDate != "" {
 			var err error
-			if t.expires, err = endOfDay("end_date", t.EndDate); err != nil {
+			if t.until, err = endOfDay("end_date", t.EndDate); err != nil {
 				return fmt.Errorf("token %s: %w", t.ID, err)
 			}
 		}
-		t.user = st.userByID[t.UserID]
+		t.id, t.enabled, t.user = t.ID, t.Enabled, st.userByID[t.UserID]
 		t.user.tokens = append(t.user.tokens, t)
 		st.tokenByID[t.ID] = t
 		st.tokenByHash[t.hash] = t
@@ -211,33 +227,76 @@ func (st *state) readTokens(tx *sql.Tx) error {
 	})
 }
 
-func (st *state) readBounds(tx *sql.Tx) error {
-	if err := each(tx, `SELECT token_id, account_id FROM token_accounts ORDER BY token_id, account_id`, func(scan func(...any) error) error {
-		var id, account string
-		if err := scan(&id, &account); err != nil {
+func (st *state) readCertificates(tx *sql.Tx) error {
+	return each(tx, `SELECT id, user_id, name, fingerprint, subject, issuer, serial, not_before, not_after, enabled, created_at,
+		created_by, last_used_minute FROM certificates ORDER BY ordinal`, func(scan func(...any) error) error {
+		v := &certificate{pass: pass{what: "certificate", used: &usage{}}}
+		var fingerprint []byte
+		var from, to, created int64
+		if err := scan(&v.ID, &v.UserID, &v.Name, &fingerprint, &v.Subject, &v.Issuer, &v.Serial, &from, &to, &v.Enabled,
+			&created, &v.CreatedBy, &v.used.saved); err != nil {
 			return err
 		}
-		t := st.tokenByID[id]
-		t.Accounts = append(t.Accounts, account)
-		return nil
-	}); err != nil {
-		return err
-	}
-	return each(tx, `SELECT token_id, source FROM token_sources ORDER BY token_id, source`, func(scan func(...any) error) error {
-		var id, source string
-		if err := scan(&id, &source); err != nil {
-			return err
-		}
-		t := st.tokenByID[id]
-		t.Sources = append(t.Sources, source)
+		v.used.minute.Store(v.used.saved)
+		v.NotBefore, v.NotAfter, v.CreatedAt = seconds(from), seconds(to), seconds(created)
+		v.Fingerprint = hex.EncodeToString(fingerprint)
+		v.id, v.enabled, v.from, v.until = v.ID, v.Enabled, v.NotBefore, v.NotAfter.Add(time.Second)
+		v.user = st.userByID[v.UserID]
+		v.user.certificates = append(v.user.certificates, v)
+		st.certificateByID[v.ID] = v
+		st.certificateByHash[[32]byte(fingerprint)] = v
 		return nil
 	})
 }
 
-// finish derives what is not stored: the administrators of accounts, and the caller that each token makes.
+func (st *state) readTokenBounds(tx *sql.Tx) error {
+	return readBounds(tx, "token", func(id string) (accounts, sources *[]string) {
+		t := st.tokenByID[id]
+		return &t.Accounts, &t.Sources
+	})
+}
+
+func (st *state) readCertificateBounds(tx *sql.Tx) error {
+	return readBounds(tx, "certificate", func(id string) (accounts, sources *[]string) {
+		v := st.certificateByID[id]
+		return &v.Accounts, &v.Sources
+	})
+}
+
+// readBounds reads what tokens or certificates are bound to into the lists that of returns.
+func readBounds(tx *sql.Tx, what string, of func(id string) (accounts, sources *[]string)) error {
+	for _, bound := range []string{"account_id", "source"} {
+		table := what + "_accounts"
+		if bound == "source" {
+			table = what + "_sources"
+		}
+		query := fmt.Sprintf(`SELECT %s_id, %s FROM %s ORDER BY 1, 2`, what, bound, table)
+		if err := each(tx, query, func(scan func(...any) error) error {
+			var id, v string
+			if err := scan(&id, &v); err != nil {
+				return err
+			}
+			list, sources := of(id)
+			if bound == "source" {
+				list = sources
+			}
+			*list = append(*list, v)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish derives what is not stored: the administrators of accounts, and the caller that each token and
+// certificate makes.
 func (st *state) finish(old *state) {
 	for _, u := range st.users {
-		slices.SortFunc(u.Grants, compareGrants)
+		slices.SortFunc(u.roles, func(a, b RoleGrant) int { return compareGrants(a.Grant, b.Grant) })
+		for _, g := range u.roles {
+			u.Grants = append(u.Grants, g.Grant)
+		}
 		for _, account := range u.memberOf {
 			if u.administers(account) {
 				a := st.accountByID[account]
@@ -246,14 +305,28 @@ func (st *state) finish(old *state) {
 		}
 	}
 	for _, t := range st.tokenByID {
-		t.caller = Caller{
-			UserID: t.UserID, Name: t.user.name(), UserType: t.user.Type, TokenID: t.ID,
-			PrimaryAccount: t.user.PrimaryAccountID,
-			grants:         t.user.Grants, accounts: t.Accounts, sources: t.Sources,
-		}
+		t.accounts, t.sources = t.Accounts, t.Sources
+		t.caller = t.user.caller(&t.pass)
+		t.caller.TokenID = t.ID
 		if old != nil && old.tokenByID[t.ID] != nil {
 			t.used = old.tokenByID[t.ID].used
 		}
+	}
+	for _, v := range st.certificateByID {
+		v.accounts, v.sources = v.Accounts, v.Sources
+		v.caller = v.user.caller(&v.pass)
+		v.caller.CertificateID = v.ID
+		if old != nil && old.certificateByID[v.ID] != nil {
+			v.used = old.certificateByID[v.ID].used
+		}
+	}
+}
+
+// caller is the user signed in by the pass.
+func (u *user) caller(p *pass) Caller {
+	return Caller{
+		UserID: u.ID, Name: u.name(), UserType: u.Type, PrimaryAccount: u.PrimaryAccountID,
+		grants: u.Grants, accounts: p.accounts, sources: p.sources,
 	}
 }
 

@@ -5,8 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"slices"
-	"sync/atomic"
+	"fmt"
 	"time"
 	"unicode"
 
@@ -15,31 +14,21 @@ import (
 	"countersign/problem"
 )
 
-// TokenStatus says whether a token signs its user in; only a valid one does.
-type TokenStatus string
-
-// The states of tokens.
-const (
-	TokenValid    TokenStatus = "valid"
-	TokenDisabled TokenStatus = "disabled"
-	TokenExpired  TokenStatus = "expired"
-)
-
 // Token is an API token without its text, which nobody can read again. It expires at the end of EndDate in
 // UTC: 23:59:59 of that day is the last second in which it signs in. LastUsedAt is coarse, to the minute.
 // A token without Accounts or Sources is bound to none and reaches as far as its user.
 type Token struct {
-	ID         string      `json:"id"`
-	UserID     string      `json:"user_id"`
-	Name       string      `json:"name"`
-	Status     TokenStatus `json:"status"`
-	Enabled    bool        `json:"enabled"`
-	EndDate    string      `json:"end_date,omitempty"`
-	Accounts   []string    `json:"accounts,omitempty"` // sorted
-	Sources    []string    `json:"sources,omitempty"`  // sorted
-	CreatedAt  time.Time   `json:"created_at"`
-	CreatedBy  string      `json:"created_by"`
-	LastUsedAt *time.Time  `json:"last_used_at,omitempty"`
+	ID         string     `json:"id"`
+	UserID     string     `json:"user_id"`
+	Name       string     `json:"name"`
+	Status     Validity   `json:"status"`
+	Enabled    bool       `json:"enabled"`
+	EndDate    string     `json:"end_date,omitempty"`
+	Accounts   []string   `json:"accounts,omitempty"` // sorted
+	Sources    []string   `json:"sources,omitempty"`  // sorted
+	CreatedAt  time.Time  `json:"created_at"`
+	CreatedBy  string     `json:"created_by"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 }
 
 // NewToken is a token to be made for UserID (Me for the caller). Enabled is true when left out; a token
@@ -53,41 +42,24 @@ type NewToken struct {
 	Sources  []string `json:"sources"`
 }
 
-// usage is when a token was last used. It outlives the snapshots: each takes it over from the one before.
-type usage struct {
-	minute atomic.Int64 // minutes since 1970, 0 for never
-	saved  int64        // the minute in the database; belongs to the goroutine that owns the database
+// TokenUpdate is what may change of a token. An empty EndDate takes the end away.
+type TokenUpdate struct {
+	Name    Optional[string] `json:"name"`
+	Enabled Optional[bool]   `json:"enabled"`
+	EndDate Optional[string] `json:"end_date"`
 }
 
 // token is a token in a snapshot.
 type token struct {
 	Token
-	hash    [sha256.Size]byte
-	expires time.Time // zero for never
-	user    *user
-	caller  Caller
-	used    *usage
-}
-
-// statusAt is the token's state at a moment.
-func (t *token) statusAt(now time.Time) TokenStatus {
-	switch {
-	case !t.Enabled:
-		return TokenDisabled
-	case !t.expires.IsZero() && !now.Before(t.expires):
-		return TokenExpired
-	}
-	return TokenValid
+	pass
+	hash [sha256.Size]byte
 }
 
 // view is the token as it is told at a moment.
 func (t *token) view(now time.Time) Token {
 	v := t.Token
-	v.Status = t.statusAt(now)
-	if m := t.used.minute.Load(); m > 0 {
-		at := time.Unix(m*60, 0).UTC()
-		v.LastUsedAt = &at
-	}
+	v.Status, v.LastUsedAt = t.validityAt(now), t.used.at()
 	return v
 }
 
@@ -102,8 +74,8 @@ func newSecret() (secret string, hash [sha256.Size]byte) {
 	return secret, sha256.Sum256([]byte(secret))
 }
 
-// checkTokenName allows letters, digits, blanks, - and _, as the vendor's console does.
-func checkTokenName(v string) error {
+// checkPassName allows letters, digits, blanks, - and _, as the vendor's console does for tokens.
+func checkPassName(v string) error {
 	for _, r := range v {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != ' ' && r != '-' && r != '_' {
 			return problem.Bad("name", v, "must be of letters, digits, blanks, - and _")
@@ -113,16 +85,21 @@ func checkTokenName(v string) error {
 }
 
 func (n NewToken) check(now time.Time) error {
-	if err := valid(checkNeeded("user_id", n.UserID), checkTokenName(n.Name),
+	if err := valid(checkNeeded("user_id", n.UserID), checkPassName(n.Name),
 		checkBounds("accounts", n.Accounts, maxAccounts, checkID), checkBounds("sources", n.Sources, maxSources, checkSource)); err != nil {
 		return err
 	}
-	if n.EndDate == "" {
+	return checkEnd(n.EndDate, now)
+}
+
+// checkEnd checks an optional last day.
+func checkEnd(day string, now time.Time) error {
+	if day == "" {
 		return nil
 	}
-	end, err := endOfDay("end_date", n.EndDate)
+	end, err := endOfDay("end_date", day)
 	if err == nil && !now.Before(end) {
-		return problem.Bad("end_date", n.EndDate, "must not be in the past")
+		return problem.Bad("end_date", day, "must not be in the past")
 	}
 	return err
 }
@@ -133,9 +110,7 @@ func endOfDay(field, day string) (time.Time, error) {
 	return t.AddDate(0, 0, 1), err
 }
 
-// CreateToken makes a token and returns its text, which is shown this once. It needs ManageTokens over the
-// user and the right to give each of the user's grants; for themselves callers need only ManageTokens over
-// themselves, and the new token is bound at least as narrowly as the one they use.
+// CreateToken makes a token and returns its text, which is shown this once. mayMakePass says who may.
 func (d *Directory) CreateToken(ctx context.Context, c Caller, n NewToken) (Token, string, error) {
 	id := uuid.NewString()
 	secret, hash := newSecret()
@@ -146,9 +121,12 @@ func (d *Directory) CreateToken(ctx context.Context, c Caller, n NewToken) (Toke
 		if err := n.check(t.now); err != nil {
 			return err
 		}
-		u, err := t.st.mayMakeToken(c, n)
+		u, err := t.st.mayMakePass(c, n.UserID, n.Accounts, n.Sources)
 		if err != nil {
 			return err
+		}
+		if u.hasToken(n.Name) {
+			return conflict("name", n.Name, "the user has a token with this name")
 		}
 		return t.insertToken(&Token{
 			ID: id, UserID: u.ID, Name: n.Name, Enabled: n.Enabled == nil || *n.Enabled, EndDate: n.EndDate,
@@ -161,74 +139,27 @@ func (d *Directory) CreateToken(ctx context.Context, c Caller, n NewToken) (Toke
 	return st.tokenByID[id].view(d.now()), secret, nil
 }
 
-// mayMakeToken returns the user of a token to be made.
-func (st *state) mayMakeToken(c Caller, n NewToken) (*user, error) {
-	u, err := st.findUser(c, n.UserID)
-	if err != nil {
-		return nil, problem.Bad("user_id", n.UserID, "no such user")
-	}
-	if !c.governs(ManageTokens, u) {
-		return nil, mayNot(ManageTokens)
-	}
-	if u.Status == Deleted {
-		return nil, conflict("user_id", u.ID, "the user is deleted")
-	}
-	for i, account := range n.Accounts {
-		if err := st.checkAccount(at("accounts", i), c, ViewAccounts, account); err != nil {
-			return nil, err
-		}
-	}
-	if slices.ContainsFunc(u.tokens, func(t *token) bool { return t.Name == n.Name }) {
-		return nil, conflict("name", n.Name, "the user has a token with this name")
-	}
-	if u.ID == c.UserID {
-		return u, c.checkNarrower(n)
-	}
-	for _, g := range u.Grants {
-		if !c.mayGive(g) {
-			return nil, problem.New(problem.Denied, "the user holds %s, which the caller may not give", g.Role)
-		}
-	}
-	return u, nil
-}
-
-// checkNarrower refuses bounds wider than those of the caller's own token.
-func (c Caller) checkNarrower(n NewToken) error {
-	for _, b := range []struct {
-		field        string
-		wanted, have []string
-	}{{"accounts", n.Accounts, c.accounts}, {"sources", n.Sources, c.sources}} {
-		if b.have == nil {
-			continue
-		}
-		if b.wanted == nil || slices.ContainsFunc(b.wanted, func(v string) bool { return !slices.Contains(b.have, v) }) {
-			return problem.New(problem.Denied, "the token that asks is bound to some %s, and the new one must be to no others", b.field)
-		}
-	}
-	return nil
-}
-
 func (t *change) insertToken(v *Token, hash [sha256.Size]byte) error {
 	if err := t.exec(`INSERT INTO tokens (id, user_id, name, hash, enabled, end_date, created_at, created_by)
 		VALUES (?,?,?,?,?,?,?,?)`, v.ID, v.UserID, v.Name, hash[:], v.Enabled, v.EndDate, v.CreatedAt.Unix(), v.CreatedBy); err != nil {
 		return err
 	}
-	for _, account := range v.Accounts {
-		if err := t.exec(`INSERT INTO token_accounts (token_id, account_id) VALUES (?,?)`, v.ID, account); err != nil {
+	return t.insertBounds("token", v.ID, v.Accounts, v.Sources)
+}
+
+// insertBounds binds a new token or certificate to accounts and sources.
+func (t *change) insertBounds(what, id string, accounts, sources []string) error {
+	for _, account := range accounts {
+		if err := t.exec(fmt.Sprintf(`INSERT INTO %s_accounts (%[1]s_id, account_id) VALUES (?,?)`, what), id, account); err != nil {
 			return err
 		}
 	}
-	for _, source := range v.Sources {
-		if err := t.exec(`INSERT INTO token_sources (token_id, source) VALUES (?,?)`, v.ID, source); err != nil {
+	for _, source := range sources {
+		if err := t.exec(fmt.Sprintf(`INSERT INTO %s_sources (%[1]s_id, source) VALUES (?,?)`, what), id, source); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// knows reports whether the caller may see the tokens of the user.
-func (c Caller) knows(u *user) bool {
-	return u.ID == c.UserID || c.sees(u) && c.governs(ManageTokens, u)
 }
 
 // Token returns a token of the caller or of a user whose tokens they manage.
@@ -243,26 +174,50 @@ func (d *Directory) Token(_ context.Context, c Caller, id string) (Token, error)
 // Tokens returns the tokens of the user (Me for the caller), or all that the caller may see when userID is
 // empty, in the order of users and then of making, and how many there are on all pages.
 func (d *Directory) Tokens(_ context.Context, c Caller, userID string, p Page) ([]Token, int, error) {
-	st := d.state.Load()
-	users := st.users
-	if userID != "" {
-		u, err := st.findUser(c, userID)
-		if err != nil {
-			return nil, 0, err
-		}
-		if !c.knows(u) {
-			return nil, 0, mayNot(ManageTokens)
-		}
-		users = []*user{u}
+	users, err := d.state.Load().knownTo(c, userID)
+	if err != nil {
+		return nil, 0, err
 	}
 	var seen []*token
 	for _, u := range users {
-		if c.knows(u) {
-			seen = append(seen, u.tokens...)
-		}
+		seen = append(seen, u.tokens...)
 	}
 	now := d.now()
 	return page(seen, p, func(t *token) Token { return t.view(now) })
+}
+
+// UpdateToken renames, enables or disables a token, or moves its end. It needs ManageTokens over its user. No
+// token disables itself.
+func (d *Directory) UpdateToken(ctx context.Context, c Caller, id string, n TokenUpdate) (Token, error) {
+	st, err := d.change(ctx, c, "update token", func(t *change, c Caller) error {
+		v := t.st.tokenByID[id]
+		if v == nil {
+			return noSuch("token")
+		}
+		if err := c.mayManage(v.user, "token"); err != nil {
+			return err
+		}
+		name, enabled, end := n.Name.or(v.Name), n.Enabled.or(v.Enabled), n.EndDate.or(v.EndDate)
+		if err := checkPassName(name); err != nil {
+			return err
+		}
+		if end != v.EndDate { // one that has passed may stay as it is
+			if err := checkEnd(end, t.now); err != nil {
+				return err
+			}
+		}
+		switch {
+		case name != v.Name && v.user.hasToken(name):
+			return conflict("name", name, "the user has a token with this name")
+		case !enabled && v.ID == c.TokenID:
+			return conflict("enabled", "false", "no token disables itself: use another one")
+		}
+		return t.exec(`UPDATE tokens SET name = ?, enabled = ?, end_date = ? WHERE id = ?`, name, enabled, end, id)
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	return st.tokenByID[id].view(d.now()), nil
 }
 
 // DeleteToken deletes a token for ever. It needs ManageTokens over its user. No token deletes itself: the
@@ -270,12 +225,13 @@ func (d *Directory) Tokens(_ context.Context, c Caller, userID string, p Page) (
 func (d *Directory) DeleteToken(ctx context.Context, c Caller, id string) error {
 	_, err := d.change(ctx, c, "delete token", func(t *change, c Caller) error {
 		v := t.st.tokenByID[id]
-		switch {
-		case v == nil || !c.knows(v.user):
+		if v == nil {
 			return noSuch("token")
-		case !c.governs(ManageTokens, v.user):
-			return mayNot(ManageTokens)
-		case v.ID == c.TokenID:
+		}
+		if err := c.mayManage(v.user, "token"); err != nil {
+			return err
+		}
+		if v.ID == c.TokenID {
 			return conflict("id", id, "no token deletes itself: use another one")
 		}
 		return t.exec(`DELETE FROM tokens WHERE id = ?`, id)

@@ -27,7 +27,7 @@ func TestTokenSignsItsUserIn(t *testing.T) {
 	if !strings.HasPrefix(secret, "cst_") || len(secret) != len("cst_")+43 {
 		t.Errorf("token of %d characters, want cst_ and 43 of base64url", len(secret))
 	}
-	if v.Status != identity.TokenValid || !v.Enabled || v.CreatedBy != f.admin.UserID || v.LastUsedAt != nil {
+	if v.Status != identity.Valid || !v.Enabled || v.CreatedBy != f.admin.UserID || v.LastUsedAt != nil {
 		t.Errorf("token %+v", v)
 	}
 	c := f.signIn(secret)
@@ -72,9 +72,9 @@ func TestTokenExpiresAtTheEndOfItsDayInUTC(t *testing.T) {
 				t.Errorf("at %s: refused, with caller %+v", tt.now, c)
 			}
 		}
-		want := identity.TokenValid
+		want := identity.Valid
 		if !tt.ok {
-			want = identity.TokenExpired
+			want = identity.Expired
 		}
 		if got, err := f.Token(t.Context(), f.admin, v.ID); err != nil || got.Status != want {
 			t.Errorf("at %s: status %s, %v; want %s", tt.now, got.Status, err, want)

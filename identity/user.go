@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -179,6 +181,9 @@ func makeApplications(given []Application) ([]Application, error) {
 			}
 		}
 	}
+	if len(toJSON(out)) > maxApplicationsBytes {
+		return nil, problem.Bad("applications", "", "must have at most %d bytes as JSON", maxApplicationsBytes)
+	}
 	return out, nil
 }
 
@@ -198,7 +203,10 @@ func (d *Directory) CreateUser(ctx context.Context, c Caller, n NewUser) (User, 
 		if err := t.st.mayJoin(c, n, memberOf); err != nil {
 			return err
 		}
-		if err := t.st.isNew(&u); err != nil {
+		if t.st.userByID[u.ID] != nil {
+			return conflict("id", u.ID, "there is a user with this id")
+		}
+		if err := t.st.nameIsFree(&u); err != nil {
 			return err
 		}
 		if err := t.insertUser(&u, memberOf); err != nil {
@@ -229,7 +237,7 @@ func (st *state) mayJoin(c Caller, n NewUser, memberOf []string) error {
 		}
 	}
 	for i, g := range n.Grants {
-		if err := st.checkGrant(at("grants", i), c, g); err != nil {
+		if err := st.checkGrant(at("grants", i)+".", c, g); err != nil {
 			return err
 		}
 	}
@@ -241,17 +249,14 @@ func (st *state) mayJoin(c Caller, n NewUser, memberOf []string) error {
 	return nil
 }
 
-// isNew refuses an id that is taken and the user name of a standard user who is not deleted, in any case:
-// names that differ in case only would be one person to half of the readers.
-func (st *state) isNew(u *User) error {
-	if st.userByID[u.ID] != nil {
-		return conflict("id", u.ID, "there is a user with this id")
-	}
+// nameIsFree refuses the user name of another standard user who is not deleted, in any case: names that
+// differ in case only would be one person to half of the readers.
+func (st *state) nameIsFree(u *User) error {
 	if u.Type == Service {
 		return nil
 	}
 	for _, other := range st.users {
-		if other.Type == Standard && other.Status != Deleted && strings.EqualFold(other.UserName, u.UserName) {
+		if other.ID != u.ID && other.Type == Standard && other.Status != Deleted && strings.EqualFold(other.UserName, u.UserName) {
 			return conflict("user_name", u.UserName, "another user has this name")
 		}
 	}
@@ -317,7 +322,7 @@ func (st *state) view(c Caller, u *user) User {
 	}
 	v.Grants = make([]Grant, 0, len(u.Grants))
 	for _, g := range u.Grants {
-		if own || g.Server || c.May(ViewUsers, g.Account) {
+		if c.seesGrant(u, g) {
 			v.Grants = append(v.Grants, g)
 		}
 	}
@@ -358,7 +363,7 @@ func (d *Directory) Users(_ context.Context, c Caller, f UserFilter) ([]User, in
 	return page(seen, f.Page, func(u *user) User { return st.view(c, u) })
 }
 
-// DeleteUser makes the user DELETED: it can be read as before, but its tokens and grants are gone. With
+// DeleteUser makes the user DELETED: it can be read as before, but its tokens, certificates and grants are gone. With
 // purge the user and every value of it go from the database file too, deleted before or not, and nobody
 // finds it any more. It needs ManageUsers over the user; nobody deletes themselves.
 //
@@ -379,16 +384,15 @@ func (d *Directory) DeleteUser(ctx context.Context, c Caller, id string, purge b
 		case u.Status == Deleted:
 			return nil
 		}
-		if err := t.exec(`DELETE FROM tokens WHERE user_id = ?`, u.ID); err != nil {
-			return err
-		}
-		if err := t.exec(`DELETE FROM grants WHERE user_id = ?`, u.ID); err != nil {
-			return err
+		for _, table := range []string{"tokens", "certificates", "grants"} {
+			if err := t.exec(`DELETE FROM `+table+` WHERE user_id = ?`, u.ID); err != nil {
+				return err
+			}
 		}
 		return t.exec(`UPDATE users SET status = ? WHERE id = ?`, Deleted, u.ID)
 	})
-	if err != nil || !purge {
+	if !purge || err != nil && !errors.Is(err, errUnrecorded) {
 		return err
 	}
-	return d.scrub(ctx)
+	return cmp.Or(d.scrub(ctx), err)
 }

@@ -459,7 +459,15 @@ func TestGrantMakesAMemberAndStandsOnce(t *testing.T) {
 	f.account("b")
 	f.division("b", "d")
 	f.service("u", "a")
-	u, err := f.Grant(t.Context(), f.admin, "u", in("b", identity.ViewOnly, "d"))
+	g, err := f.Grant(t.Context(), f.admin, "u", in("b", identity.ViewOnly, "d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := identity.RoleGrant{UserID: "u", Grant: in("b", identity.ViewOnly, "d"), CreatedAt: at("2026-01-15T10:30:00Z"), CreatedBy: f.admin.UserID}
+	if diff := cmp.Diff(want, g); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	u, err := f.User(t.Context(), f.admin, "u")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,19 +19,21 @@ import (
 
 // The limits of what is kept, in bytes of UTF-8 or in items.
 const (
-	maxIDBytes       = 256
-	maxNameBytes     = 256
-	maxEmailBytes    = 254
-	maxTextBytes     = 4096
-	maxJSONBytes     = 16 << 10
-	maxSignInMethods = 16
-	maxOAuthClients  = 64
-	maxApplications  = 64
-	maxPermissions   = 512
-	maxAccounts      = 256
-	maxSources       = 64
-	maxGrants        = 256
-	maxDivisions     = 1000
+	maxIDBytes    = 256
+	maxNameBytes  = 256
+	maxEmailBytes = 254
+	maxTextBytes  = 4096
+	maxJSONBytes  = 16 << 10
+	// Before and after they fit into one entry of the trail.
+	maxApplicationsBytes = 64 << 10
+	maxSignInMethods     = 16
+	maxOAuthClients      = 64
+	maxApplications      = 64
+	maxPermissions       = 512
+	maxAccounts          = 256
+	maxSources           = 64
+	maxGrants            = 256
+	maxDivisions         = 1000
 )
 
 // The forms of single fields.
@@ -57,6 +59,17 @@ func checkText(field, v string, limit int, allowed string) error {
 	return nil
 }
 
+// printable returns the text with a mark in place of what has no business in one: a certificate's names are
+// whatever its issuer wrote.
+func printable(v string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(v, string(unicode.ReplacementChar)))
+}
+
 // checkName checks an optional name: one line, no blanks at its ends, since two names that look the same
 // must be the same.
 func checkName(field, v string) error {
@@ -72,6 +85,14 @@ func checkNeeded(field, v string) error {
 		return problem.Bad(field, "", "is required")
 	}
 	return checkName(field, v)
+}
+
+// notEmpty refuses a member of an update that empties what must be there.
+func notEmpty[T ~string](field string, o Optional[T]) error {
+	if o.Given && o.Value == "" {
+		return problem.Bad(field, "", "must not be empty")
+	}
+	return nil
 }
 
 // checkID checks an id that was given. "me" and the dots mean something else in a path.

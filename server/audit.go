@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,10 +57,10 @@ type auditor struct {
 	once    []event.Event // of their own, not to be counted together
 	room    chan struct{} // closed, and made anew, when room was made
 	hurry   bool          // somebody waits for it
-	trouble *trouble      // nil while the trail can be written
+	stuck   bool          // the last that was tried could not be written
+	trouble *trouble      // nil while all can be recorded
+	pending []event.Event // no longer in tallies, not yet recorded; only run changes it
 	last    *event.Event  // what is recorded at the very end
-
-	pending []event.Event // run's own: no longer in tallies, not yet recorded
 }
 
 // tallyKey is what makes two occurrences the same thing.
@@ -143,16 +144,22 @@ func (a *auditor) note(k tallyKey, s sighting, describe func() event.Event) {
 		return
 	}
 	e := describe()
-	if room := a.begin(k, s, e, true); room != nil {
-		patience := time.NewTimer(auditPatience)
-		defer patience.Stop()
+	room := a.begin(k, s, e, true)
+	a.signal()
+	if room == nil {
+		return
+	}
+	patience := time.NewTimer(auditPatience)
+	defer patience.Stop()
+	for room != nil {
 		select {
 		case <-room:
+			room = a.begin(k, s, e, true)
 		case <-patience.C:
+			room = a.begin(k, s, e, false)
 		}
-		a.begin(k, s, e, false)
+		a.signal()
 	}
-	a.signal()
 }
 
 // again counts an occurrence of what is known.
@@ -166,8 +173,8 @@ func (a *auditor) again(k tallyKey, s sighting) bool {
 	return known
 }
 
-// begin counts the first occurrence. If there is no room, it returns what to wait for, or when there is no
-// sense in waiting counts it as unrecorded.
+// begin counts the first occurrence. If there is no room, it returns what to wait for, or when that is not
+// wanted or makes no sense counts it as unrecorded.
 func (a *auditor) begin(k tallyKey, s sighting, e event.Event, wait bool) (room <-chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -177,7 +184,7 @@ func (a *auditor) begin(k tallyKey, s sighting, e event.Event, wait bool) (room 
 			maps.DeleteFunc(a.tallies, func(_ tallyKey, t *tally) bool { return t.count == 0 })
 		}
 		if len(a.tallies) >= maxTallies {
-			if wait && a.trouble == nil {
+			if wait && !a.stuck {
 				a.hurry = true
 				return a.room
 			}
@@ -290,7 +297,6 @@ func (a *auditor) work(all bool) (after time.Duration, err error) {
 			a.failed(err)
 			return auditRetry, err
 		}
-		a.pending = nil
 		a.recovered(bad)
 	}
 }
@@ -335,6 +341,7 @@ func (a *auditor) due(now time.Time, all bool) (events []event.Event, after time
 			after = min(after, open)
 		}
 	}
+	slices.SortStableFunc(events, func(x, y event.Event) int { return cmp.Compare(x.OccurredAt, y.OccurredAt) })
 	if len(events) > 0 {
 		close(a.room)
 		a.room = make(chan struct{})
@@ -373,6 +380,7 @@ func (a *auditor) failed(err error) {
 	if a.trouble == nil {
 		a.log.Warn("what the server does cannot be recorded now", "error", err)
 	}
+	a.stuck = true
 	a.troubled(time.Now(), reasonOf(err))
 }
 
@@ -382,6 +390,7 @@ func (a *auditor) refused(err error) {
 		return
 	}
 	a.mu.Lock()
+	a.stuck = true
 	a.troubled(time.Now(), reasonOf(err)).refused++
 	a.mu.Unlock()
 	a.signal()
@@ -394,10 +403,12 @@ func reasonOf(err error) string {
 	return "the trail could not be written"
 }
 
-// recovered ends a trouble once it is recorded, or what of it is.
+// recovered notes that what was pending is recorded, and ends the trouble that is recorded with it, or what
+// of it is.
 func (a *auditor) recovered(recorded trouble) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.pending, a.stuck = nil, false
 	if a.trouble == nil || recorded.since.IsZero() {
 		return
 	}

@@ -19,6 +19,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"countersign/event"
+	"countersign/identity"
+	"countersign/query"
 	"countersign/server"
 )
 
@@ -47,6 +50,8 @@ func (o *output) String() string {
 // running is a server that serves.
 type running struct {
 	t      testing.TB
+	server *server.Server
+	root   identity.Caller // the administrator
 	url    string
 	addr   string
 	stdout *output
@@ -67,8 +72,17 @@ func config(t testing.TB, log io.Writer) server.Config {
 // start runs a server; set changes it before it listens. It is stopped and closed when the test ends.
 func start(t testing.TB, set func(*server.Server)) *running {
 	t.Helper()
+	return startWith(t, nil, set)
+}
+
+// startWith is start with other settings.
+func startWith(t testing.TB, settings func(*server.Config), set func(*server.Server)) *running {
+	t.Helper()
 	r := &running{t: t, stdout: &output{}, log: &output{}, ended: make(chan error, 1)}
 	cfg := config(t, r.log)
+	if settings != nil {
+		settings(&cfg)
+	}
 	s, err := server.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +90,10 @@ func start(t testing.TB, set func(*server.Server)) *running {
 	if _, _, err := s.Identity.Bootstrap(t.Context(), bootstrapToken); err != nil {
 		t.Fatal(err)
 	}
+	if r.root, err = s.Identity.Authenticate(t.Context(), identity.Credential{Token: bootstrapToken}); err != nil {
+		t.Fatal(err)
+	}
+	r.server = s
 	if set != nil {
 		set(s)
 	}
@@ -84,7 +102,7 @@ func start(t testing.TB, set func(*server.Server)) *running {
 		t.Fatal(err)
 	}
 	r.addr = l.Addr().String()
-	r.url = "http://" + r.addr
+	r.url = s.URL(l)
 	r.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
@@ -111,6 +129,31 @@ func (r *running) wait() error {
 		r.t.Fatal("the server does not stop")
 		return nil
 	}
+}
+
+// newToken makes a token as the administrator does.
+func (r *running) newToken(n identity.NewToken) string {
+	r.t.Helper()
+	_, text, err := r.server.Identity.CreateToken(r.t.Context(), r.root, n)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return text
+}
+
+// own returns what the server recorded of itself and q finds, in order.
+func (r *running) own(q string) []*event.Entry {
+	r.t.Helper()
+	r.server.Recorded()
+	f, err := query.Parse("source:=^countersign/ " + q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	page, err := r.server.Trail.Search(r.t.Context(), query.Query{Filter: f, Limit: 10000})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return page.Entries
 }
 
 func (r *running) request(method, path string, body io.Reader, header ...string) *http.Request {

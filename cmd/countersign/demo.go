@@ -25,7 +25,7 @@ const (
 )
 
 func newDemo() *cobra.Command {
-	cfg := server.Config{}
+	cfg := server.Config{Version: versionText()}
 	var events int
 	var logLevel string
 	cmd := &cobra.Command{

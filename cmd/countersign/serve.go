@@ -13,7 +13,7 @@ import (
 )
 
 func newServe() *cobra.Command {
-	cfg := server.Config{}
+	cfg := server.Config{Version: versionText()}
 	var configFile, logLevel string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -61,6 +61,9 @@ func listenFlags(f *pflag.FlagSet, cfg *server.Config) {
 	f.StringVar(&cfg.TLSKey, "tls-key", "", "PEM file with its key")
 	f.BoolVar(&cfg.TLSSelfSigned, "tls-self-signed", false, "make and keep a self-signed certificate in the data directory")
 	f.BoolVar(&cfg.InsecureHTTP, "insecure-http", false, "allow plain HTTP on an address that others can reach")
+	f.Var(&cfg.RateLimit, "rate-limit", "requests of each token, such as 1000/3m or 1000/3m,100/5s")
+	cfg.SignInLimit = server.DefaultSignInLimit()
+	f.Var(&cfg.SignInLimit, "sign-in-limit", "failed sign-ins from each address, or off")
 }
 
 func logFlag(f *pflag.FlagSet, level *string) {

@@ -69,13 +69,22 @@ func (p *pass) validityAt(now time.Time) Validity {
 	return Valid
 }
 
+// Refusal is the Cause of a refused sign-in with a token or certificate that is known. Whoever records the
+// attempt says whose it is; the one who tried is not told.
+type Refusal struct {
+	Caller Caller // who would have been signed in
+	Reason string // names tokens, certificates and users by id only
+}
+
+func (r *Refusal) Error() string { return r.Reason }
+
 // usable returns why the pass does not sign its user in, nil when it does.
 func (p *pass) usable(now time.Time) error {
 	if v := p.validityAt(now); v != Valid {
-		return fmt.Errorf("%s %s of user %s is %s", p.what, p.id, p.user.ID, v)
+		return &Refusal{p.caller, fmt.Sprintf("%s %s of user %s is %s", p.what, p.id, p.user.ID, v)}
 	}
 	if p.user.Status != Active {
-		return fmt.Errorf("user %s of %s %s is %s", p.user.ID, p.what, p.id, p.user.Status)
+		return &Refusal{p.caller, fmt.Sprintf("user %s of %s %s is %s", p.user.ID, p.what, p.id, p.user.Status)}
 	}
 	return nil
 }

@@ -185,7 +185,7 @@ func (h *Handler) entries(w http.ResponseWriter, c call) error {
 	if s.query.Filter, err = searchable(c.caller, s.query.Filter, s.includeSelf); err != nil {
 		return err
 	}
-	found, err := h.trail.SearchPinned(c.Context(), c.caller.TokenID, s.query)
+	found, err := h.trail.SearchPinned(c.Context(), c.caller.CredentialID(), s.query)
 	if err != nil {
 		return err
 	}

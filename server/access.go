@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"countersign/event"
 	"countersign/identity"
 	"countersign/problem"
 )
@@ -30,7 +31,8 @@ func newAccess(r *http.Request, dialect string) (*access, *http.Request) {
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		a.peer = peer.Addr().Unmap().WithZone("")
 	}
-	return a, r.WithContext(context.WithValue(r.Context(), accessKey{}, a))
+	ctx := identity.WithClient(r.Context(), event.Client{IP: event.TextOrAbsent(a.from())})
+	return a, r.WithContext(context.WithValue(ctx, accessKey{}, a))
 }
 
 // accessOf returns the access of a caller who has signed in.

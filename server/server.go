@@ -27,6 +27,7 @@ import (
 
 	"countersign/dialect/digicertone"
 	"countersign/dialect/native"
+	"countersign/event"
 	"countersign/identity"
 	"countersign/store"
 )
@@ -146,8 +147,17 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	if err != nil {
 		return errors.Join(err, s.Identity.Close())
 	}
+	if err := s.Identity.StartRecording(ctx, s.recordChange, s.Trail.Ready); err != nil {
+		return errors.Join(err, s.Identity.Close(), s.Trail.Close())
+	}
 	s.log.Info("the trail is open", "directory", dir.Path(), "entries", s.Trail.Size())
 	return nil
+}
+
+// recordChange records what changed in the identity.
+func (s *Server) recordChange(ctx context.Context, events []event.Event, recordedBy string) error {
+	_, err := s.Trail.Append(ctx, events, recordedBy)
+	return err
 }
 
 // mount puts each dialect in its place. What no vendor's API owns is ours, unknown paths too.
@@ -162,11 +172,13 @@ func (s *Server) mount() {
 // bootstrap makes the administrator at the first start.
 func (s *Server) bootstrap(ctx context.Context, stdout io.Writer) error {
 	shown, created, err := s.Identity.Bootstrap(ctx, s.cfg.BootstrapToken)
-	if err != nil {
+	if err != nil && !created {
 		return err
 	}
+	unrecorded := err // the token is shown all the same: it is good, and nobody else has it
 	switch {
 	case !created:
+		return nil
 	case shown == "":
 		_, err = fmt.Fprintln(stdout, "made the administrator; its token is the one given in COUNTERSIGN_BOOTSTRAP_TOKEN")
 	default:
@@ -177,7 +189,7 @@ func (s *Server) bootstrap(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("show the administrator's token, which is now lost (empty the data directory and start again): %w", err)
 	}
-	return nil
+	return unrecorded
 }
 
 // Serve answers requests on l until ctx ends or the trail fails, and finishes those under way. It closes l.
@@ -193,7 +205,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	if err := s.recordStart(ctx); err != nil {
+	if err := s.recordStart(requests); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	served := make(chan error, 1)

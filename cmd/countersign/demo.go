@@ -129,7 +129,9 @@ func (d *demo) fillTrail(ctx context.Context, s *store.Store, recorder string) e
 // clock, so the clock is moved.
 func (d *demo) fillIdentity(ctx context.Context, path string) (key []byte, recorder string, err error) {
 	clock := d.now
-	dir, err := identity.Open(ctx, path, identity.Options{Now: func() time.Time { return clock }})
+	dir, err := identity.Open(ctx, path, identity.Options{
+		Now: func() time.Time { return clock }, Unrecorded: true, // the trail is made up too, and tells of them
+	})
 	if err != nil {
 		return nil, "", err
 	}

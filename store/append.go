@@ -62,7 +62,14 @@ func (s *Store) Append(ctx context.Context, events []event.Event, recordedBy str
 	if len(events) == 0 {
 		return Receipt{}, nil
 	}
-	r := s.newRequest(events, recordedBy)
+	start := time.Now()
+	receipt, err := s.await(ctx, s.newRequest(events, recordedBy))
+	s.observer.Appended(time.Since(start), err)
+	return receipt, err
+}
+
+// await has the writer record the request.
+func (s *Store) await(ctx context.Context, r *request) (Receipt, error) {
 	if r.bytes > maxRequestBytes {
 		return Receipt{}, problem.New(problem.TooLarge, "the events take %d bytes together, the limit is %d", r.bytes, maxRequestBytes)
 	}

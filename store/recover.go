@@ -21,7 +21,7 @@ const ServerAccount = "countersign"
 // publishing as new ones.
 func (s *Store) recover(o Options) error {
 	s.tail = newTail()
-	snap := &snapshot{}
+	snap := (&snapshot{}).with(nil)
 	dir := filepath.Join(s.dir.path, walName)
 	log, rec, err := wal.Open(s.dir.fs, dir, wal.Options{
 		AsideDir:      s.asideDir(),

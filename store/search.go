@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
 	"countersign/event"
 	"countersign/problem"
@@ -22,6 +23,7 @@ type Page struct {
 
 // Search answers q at one tree size. A page past the end is empty and has the total.
 func (s *Store) Search(ctx context.Context, q query.Query) (Page, error) {
+	defer s.answered(Searched, time.Now())
 	snap, size, err := s.view(q.AsOf)
 	if err != nil {
 		return Page{}, err
@@ -86,22 +88,32 @@ func inSeqOrder(matches []*event.Entry, o query.Sort) {
 }
 
 // Each calls fn with every match of q in order, whatever its Offset and Limit, and stops at the first
-// error. All come from one tree size; what is recorded meanwhile does not disturb it.
+// error; Total then counts no further than that. All come from one tree size; what is recorded meanwhile does
+// not disturb it. The order of the trail itself takes no memory, any other takes 8 bytes a match.
 func (s *Store) Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (Page, error) {
+	defer s.answered(Streamed, time.Now())
 	snap, size, err := s.view(q.AsOf)
 	if err != nil {
 		return Page{}, err
+	}
+	p := Page{TreeSize: size}
+	counted := func(e *event.Entry) error {
+		if ctx.Err() != nil {
+			return givenUp(ctx)
+		}
+		p.Total++
+		return fn(e)
+	}
+	if bySeq(q.Sort) {
+		err := walk(ctx, snap, size, q.Filter, q.Sort.Desc, counted)
+		return p, err
 	}
 	matches, err := inOrder(ctx, snap, size, q)
 	if err != nil {
 		return Page{}, err
 	}
-	p := Page{Total: uint64(len(matches)), TreeSize: size}
 	for _, e := range matches {
-		if err := ctx.Err(); err != nil {
-			return p, err
-		}
-		if err := fn(e); err != nil {
+		if err := counted(e); err != nil {
 			return p, err
 		}
 	}
@@ -130,20 +142,65 @@ func (s *Store) view(asOf *uint64) (*snapshot, uint64, error) {
 }
 
 // scan returns the matches of f among the first size entries in seq order.
-func scan(ctx context.Context, snap *snapshot, size uint64, f query.Filter) ([]*event.Entry, error) {
+func scan(ctx context.Context, snap *snapshot, size uint64, f query.Filter) (matches []*event.Entry, err error) {
+	err = walk(ctx, snap, size, f, false, func(e *event.Entry) error {
+		matches = append(matches, e)
+		return nil
+	})
+	return matches, err
+}
+
+// walk calls visit with the matches of f among the first size entries in seq order, or from the last to the
+// first, and stops at the first error.
+func walk(ctx context.Context, snap *snapshot, size uint64, f query.Filter, desc bool, visit func(*event.Entry) error) error {
 	match := query.Compile(f)
-	var matches []*event.Entry
-	for first := uint64(0); first < size; first += chunkLen {
-		if err := ctx.Err(); err != nil {
-			return nil, &problem.Error{Kind: problem.Unavailable, Detail: "the request ended before it could be answered", Cause: err}
+	for left := seqsOf(f, size); left.from < left.to; {
+		if ctx.Err() != nil {
+			return givenUp(ctx)
 		}
-		for _, e := range snap.chunks[first>>chunkBits][:min(chunkLen, size-first)] {
-			if match(e) {
-				matches = append(matches, e)
+		part := snap.take(&left, desc)
+		for i, e := range part {
+			if desc {
+				e = part[len(part)-1-i]
+			}
+			if !match(e) {
+				continue
+			}
+			if err := visit(e); err != nil {
+				return err
 			}
 		}
 	}
-	return matches, nil
+	return nil
+}
+
+func givenUp(ctx context.Context) error {
+	return &problem.Error{Kind: problem.Unavailable, Detail: "the request ended before it could be answered", Cause: ctx.Err()}
+}
+
+// seqs is the entries from one seq up to another, which is not included.
+type seqs struct{ from, to uint64 }
+
+// seqsOf returns a part of the first size entries outside of which f matches nothing: who asks for what comes
+// after some entry, or for one, pays for no more than that.
+func seqsOf(f query.Filter, size uint64) seqs {
+	all := seqs{0, size}
+	switch f := f.(type) {
+	case query.Range:
+		if f.Field != query.Seq {
+			break
+		}
+		all.from = uint64(max(f.Min, 0))
+		if f.Max < int64(size) {
+			all.to = uint64(max(f.Max+1, 0))
+		}
+	case query.And:
+		for _, term := range f {
+			part := seqsOf(term, size)
+			all = seqs{max(all.from, part.from), min(all.to, part.to)}
+		}
+	}
+	return all
 }
 
 // bySeq tells whether the order is that of the trail itself, which needs no sorting.

@@ -15,16 +15,32 @@ type chunk [chunkLen]*event.Entry
 type snapshot struct {
 	chunks []*chunk
 	size   uint64
+	// old is closed when a later snapshot is there to be seen.
+	old chan struct{}
 }
 
 func (s *snapshot) at(seq uint64) *event.Entry {
 	return s.chunks[seq>>chunkBits][seq&(chunkLen-1)]
 }
 
+// take takes the entries of one chunk off the start of what is left, or off the end, and returns them in seq
+// order.
+func (s *snapshot) take(left *seqs, fromEnd bool) []*event.Entry {
+	part := *left
+	if fromEnd {
+		part.from = max(part.from, (part.to-1)&^(chunkLen-1))
+		left.to = part.from
+	} else {
+		part.to = min(part.to, (part.from|(chunkLen-1))+1)
+		left.from = part.to
+	}
+	return s.chunks[part.from>>chunkBits][part.from&(chunkLen-1):][:part.to-part.from]
+}
+
 // with returns the snapshot that has entries behind those of s. Only the owner of the newest snapshot may
 // call it, and only once for each: two would fill the same slots.
 func (s *snapshot) with(entries []*event.Entry) *snapshot {
-	n := &snapshot{chunks: s.chunks, size: s.size}
+	n := &snapshot{chunks: s.chunks, size: s.size, old: make(chan struct{})}
 	for _, e := range entries {
 		if n.size&(chunkLen-1) == 0 {
 			n.chunks = append(n.chunks, new(chunk))

@@ -45,6 +45,8 @@ type Options struct {
 	Now func() time.Time
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
+	// Observer measures the store; nil does not.
+	Observer Observer
 	// NoPreallocate leaves out reserving log space ahead, for file systems that charge for it.
 	NoPreallocate bool
 	// LogFileBytes is the size at which the log begins a new file, LogStepBytes how much space it reserves at
@@ -105,6 +107,8 @@ type Store struct {
 	logger *slog.Logger
 	dedup  []byte
 
+	observer Observer
+
 	log      *wal.Log
 	recovery wal.Recovery
 	pins     *pins
@@ -151,8 +155,11 @@ func (d *Dir) Open(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
+	}
 	s := &Store{
-		dir: d, now: o.Now, logger: o.Logger, dedup: o.DedupKey,
+		dir: d, observer: o.Observer, now: o.Now, logger: o.Logger, dedup: o.DedupKey,
 		pins:       newPins(o.Now),
 		integers:   integers{first: map[namedID]uint64{}},
 		failed:     make(chan struct{}),
@@ -174,6 +181,26 @@ func (d *Dir) Open(o Options) (*Store, error) {
 
 // Size returns the number of entries that are durable.
 func (s *Store) Size() uint64 { return s.snap.Load().size }
+
+// Wait returns nil as soon as more than size entries are durable. It takes no room for each who waits, so no
+// number of them can hold up the writer. It ends with ctx, and when the store is closed.
+func (s *Store) Wait(ctx context.Context, size uint64) error {
+	for {
+		snap := s.snap.Load()
+		if snap.size > size {
+			return nil
+		}
+		select {
+		case <-snap.old:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.writerDone:
+			if s.Size() <= size {
+				return problem.New(problem.Unavailable, "the server is stopping")
+			}
+		}
+	}
+}
 
 // Recovery tells what was found at Open.
 func (s *Store) Recovery() wal.Recovery { return s.recovery }

@@ -141,22 +141,30 @@ func probing(batch []*request) bool {
 func (s *Store) commit(drafts <-chan *draft, results chan<- written) {
 	defer close(results)
 	for d := range drafts {
-		results <- written{draft: d, err: s.toDisk(d)}
+		b := BatchWritten{Requests: len(d.requests), Entries: len(d.entries), Bytes: len(d.frame)}
+		start := time.Now()
+		b.Sync, b.Err = s.toDisk(d)
+		b.Took = time.Since(start)
+		s.observer.Written(b)
+		results <- written{draft: d, err: b.Err}
 	}
 }
 
-func (s *Store) toDisk(d *draft) error {
+// toDisk makes the draft durable and tells how long the sync took.
+func (s *Store) toDisk(d *draft) (sync time.Duration, err error) {
 	// Room is made sure of before anything is written, so that a full disk shows here and not in half a frame.
 	if err := s.log.Reserve(d.room); err != nil {
-		return err
+		return 0, err
 	}
 	if len(d.frame) == 0 {
-		return nil
+		return 0, nil
 	}
 	if err := s.log.Write(d.frame); err != nil {
-		return err
+		return 0, err
 	}
-	return s.log.Sync()
+	start := time.Now()
+	err = s.log.Sync()
+	return time.Since(start), err
 }
 
 // finish publishes a durable draft, or drops one that could not be written, and answers its requests. The
@@ -173,10 +181,17 @@ func (s *Store) finish(w written) {
 	s.wanted = probeBytes
 	s.tail.settle(w.draft)
 	s.integers.note(w.draft.entries)
-	s.snap.Store(s.snap.Load().with(w.draft.entries))
+	s.publish(w.draft.entries)
 	for _, r := range w.draft.requests {
 		close(r.done)
 	}
+}
+
+// publish shows durable entries to readers, and wakes those who wait for them.
+func (s *Store) publish(entries []*event.Entry) {
+	before := s.snap.Load()
+	s.snap.Store(before.with(entries))
+	close(before.old)
 }
 
 // refusal turns a disk error into what the waiting callers are told, and remembers it for Ready.

@@ -33,6 +33,8 @@ type Store interface {
 	Search(ctx context.Context, q query.Query) (store.Page, error)
 	SearchPinned(ctx context.Context, token string, q query.Query) (store.Page, error)
 	Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error)
+	Stats(ctx context.Context, q query.Query, b store.Breakdown) (store.Stats, error)
+	Wait(ctx context.Context, size uint64) error
 	Size() uint64
 	Close() error
 }
@@ -55,6 +57,9 @@ func Run(t *testing.T, open Opener) {
 		{"AsOfNeverChanges", testAsOf},
 		{"PinnedPagingMissesAndRepeatsNothing", testPinned},
 		{"EachGivesAllInOrder", testEach},
+		{"PartsBySeqAgreeWithTheOracle", testSeqs},
+		{"StatsAgreeWithTheOracle", testStats},
+		{"ReadersFollowTheTrail", testWait},
 		{"RandomLifeAgreesWithTheModel", testModel},
 		{"WritersAndReadersTogether", testConcurrent},
 	}

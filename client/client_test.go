@@ -104,7 +104,7 @@ func TestRefusalsBecomeProblems(t *testing.T) {
 		want        problem.Error
 	}{
 		{"a conflict", 409, "", "application/problem+json", conflict,
-			problem.Error{Kind: problem.Conflict, Detail: "other content", Field: "id", Event: 1, Seq: 41}},
+			problem.Error{Kind: problem.Conflict, Detail: "other content", Field: "id", Event: 1, Seq: new(uint64(41))}},
 		{"an invalid event", 400, "", "application/problem+json; charset=utf-8", `{"detail":"is required","field":"action","event":2}`,
 			problem.Error{Kind: problem.Invalid, Detail: "is required", Field: "action", Event: 3}},
 		{"only a title", 403, "", "application/problem+json", `{"title":"Not allowed"}`, problem.Error{Kind: problem.Denied, Detail: "Not allowed"}},
@@ -205,7 +205,10 @@ func TestAServerThatDoesNotAnswerIsUnavailable(t *testing.T) {
 	})
 	t.Run("the caller gave up", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := serve(t, func(http.ResponseWriter, *http.Request) { cancel() })
+		c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			cancel()
+			<-r.Context().Done() // an answer could be faster than the client's leaving
+		})
 		if _, err := c.Append(ctx, events(t, 1)); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}

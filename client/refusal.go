@@ -13,12 +13,36 @@ import (
 
 // details is an RFC 9457 problem as the native API writes it.
 type details struct {
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
-	Field  string `json:"field"`
-	Event  *int   `json:"event"`
-	Seq    uint64 `json:"seq"`
+	Title  string  `json:"title"`
+	Detail string  `json:"detail"`
+	Field  string  `json:"field"`
+	Event  *int    `json:"event"`
+	Seq    *uint64 `json:"seq"`
+
+	Position  *int   `json:"position"`
+	RequestID string `json:"request_id"`
 }
+
+// Refusal is an answer of another status than the wanted one. Unwrapped it is the *problem.Error that it
+// tells of.
+type Refusal struct {
+	Status int // of HTTP
+	// Position is the byte at which a search text or a sort, which Problem names as its field, is wrong; -1
+	// when no place is known.
+	Position int
+	// RequestID is what the server's log has the request under, when it told.
+	RequestID string
+	Problem   *problem.Error
+}
+
+func (r *Refusal) Error() string {
+	if r.Problem.Kind == problem.Internal && r.RequestID != "" {
+		return fmt.Sprintf("%v (request id %s)", r.Problem, r.RequestID)
+	}
+	return r.Problem.Error()
+}
+
+func (r *Refusal) Unwrap() error { return r.Problem }
 
 var kinds = map[int]problem.Kind{
 	http.StatusBadRequest:            problem.Invalid,
@@ -37,6 +61,7 @@ var kinds = map[int]problem.Kind{
 // refusal turns an answer of another status than the wanted one into the error that it tells of. The
 // answer may be somebody else's, a proxy's say, and then only the status is known.
 func refusal(resp *http.Response, body []byte) error {
+	r := &Refusal{Status: resp.StatusCode, Position: -1}
 	p := &problem.Error{Kind: kinds[resp.StatusCode], RetryAfter: retryAfter(resp.Header, time.Now())}
 	var d details
 	if media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && media == "application/problem+json" &&
@@ -44,6 +69,10 @@ func refusal(resp *http.Response, body []byte) error {
 		p.Detail, p.Field, p.Seq = d.Detail, d.Field, d.Seq
 		if p.Detail == "" {
 			p.Detail = d.Title
+		}
+		r.RequestID = d.RequestID
+		if d.Position != nil && *d.Position >= 0 {
+			r.Position = *d.Position
 		}
 		if d.Event != nil && *d.Event >= 0 {
 			p.Event = *d.Event + 1
@@ -56,7 +85,8 @@ func refusal(resp *http.Response, body []byte) error {
 	case p.Kind == problem.Internal:
 		p.Detail = "the server answers " + status + ": " + p.Detail
 	}
-	return p
+	r.Problem = p
+	return r
 }
 
 // retryAfter reads both forms of RFC 9110, section 10.2.3; 0 means that there is none.

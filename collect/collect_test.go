@@ -48,7 +48,7 @@ func (s *trail) send(_ context.Context, events []event.Event) (accepted, duplica
 			e.Account.ID = "primary"
 		}
 		if at, ok := s.known[key(&events[i])]; ok && !event.SameContent(&s.events[at], &events[i]) {
-			return 0, 0, &problem.Error{Kind: problem.Conflict, Detail: "the id is known with other content", Field: "id", Event: i + 1, Seq: uint64(at)}
+			return 0, 0, &problem.Error{Kind: problem.Conflict, Detail: "the id is known with other content", Field: "id", Event: i + 1, Seq: new(uint64(at))}
 		}
 	}
 	for i := range events {

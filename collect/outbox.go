@@ -134,8 +134,8 @@ func (b *outbox) refuse(i int, reason error) error {
 		plain := *p
 		plain.Event = 0
 		reason = &plain
-		if p.Kind == problem.Conflict {
-			reason = fmt.Errorf("%w (recorded at seq %d)", &plain, p.Seq)
+		if p.Seq != nil {
+			reason = fmt.Errorf("%w (recorded at seq %d)", &plain, *p.Seq)
 		}
 	}
 	return b.setAside(r.spot, []byte(r.raw), reason)

@@ -46,8 +46,9 @@ type Error struct {
 	Value string
 	// Event is the index of the refused event in its request plus one; 0 when no event is meant.
 	Event int
-	// Seq is the first place of the event that a Conflict collides with.
-	Seq uint64
+	// Seq is the first place of the event that a Conflict collides with, nil when that is not recorded but
+	// stands in the same request.
+	Seq *uint64
 	// RetryAfter says when to try again (Throttled, Unavailable); 0 when unknown.
 	RetryAfter time.Duration
 	// Cause is for the log only.

@@ -137,7 +137,7 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 
 // stage puts the request's events into the draft, or refuses the request whole and leaves the draft as it
 // was.
-func (s *Store) stage(d *draft, r *request) error {
+func (s *Store) stage(d *draft, r *request) *conflict {
 	snap := s.snap.Load()
 	mine := make(map[dedupKey]int) // key -> index of its first event in this request
 	place := make([]int, len(r.entries))
@@ -146,14 +146,14 @@ func (s *Store) stage(d *draft, r *request) error {
 		place[i] = -1
 		if j, ok := mine[k]; ok {
 			if !event.SameContent(&e.Event, &r.entries[j].Event) {
-				return conflictWithin(i, j, e)
+				return &conflict{index: i, within: j}
 			}
 			place[i] = j
 			continue
 		}
 		if seq, ok := d.find(k); ok {
 			if !event.SameContent(&e.Event, &d.entry(seq, snap).Event) {
-				return conflictWith(i, seq, e)
+				return &conflict{index: i, seq: &seq}
 			}
 			continue
 		}

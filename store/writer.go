@@ -100,9 +100,10 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 	}
 	d := newDraft(s.tail, busy, event.MicrosOf(s.now()))
 	for _, r := range batch {
-		if r.err = s.stage(d, r); r.err != nil {
-			r.receipt = Receipt{}
-			s.recordConflict(d, r, r.err)
+		r.err = nil
+		if c := s.stage(d, r); c != nil {
+			r.receipt, r.err = Receipt{}, c.refusal(r.entries[c.index])
+			s.recordConflict(d, r, *c)
 		}
 		// Even a refusal waits for the draft: it names a first seq that may not be durable yet.
 		d.requests = append(d.requests, r)

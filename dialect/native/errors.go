@@ -110,9 +110,7 @@ func (d *details) explain(header http.Header, p *problem.Error) kind {
 	case problem.Unauthenticated:
 		header.Set("WWW-Authenticate", `Bearer realm="countersign"`)
 	case problem.Conflict:
-		if p.Event > 0 {
-			d.Seq = &p.Seq
-		}
+		d.Seq = p.Seq
 	case problem.Throttled:
 		setRetryAfter(header, p.RetryAfter, retryThrottled)
 	case problem.Unavailable:

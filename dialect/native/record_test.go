@@ -302,7 +302,10 @@ func TestConflictNamesTheEventAndTheFirst(t *testing.T) {
 		t.Errorf("an event of the refused request is recorded: %v", m)
 	}
 	w = a.post("/api/v1/events", "["+eventJSON("twice")+","+strings.Replace(eventJSON("twice"), "LOGIN", "LOGOUT", 1)+"]")
-	wantProblem(t, w, 400, "invalid", map[string]any{"field": "id", "event": 1})
+	wantProblem(t, w, 409, "conflict", map[string]any{"field": "id", "event": 1})
+	if strings.Contains(w.Body.String(), `"seq"`) {
+		t.Errorf("a seq is told for an event that is not recorded: %s", w.Body)
+	}
 }
 
 func TestFailuresBelowBecomeTheirStatus(t *testing.T) {

@@ -205,10 +205,12 @@ func TestAServerThatDoesNotAnswerIsUnavailable(t *testing.T) {
 	})
 	t.Run("the caller gave up", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		done := make(chan struct{})
+		c := serve(t, func(http.ResponseWriter, *http.Request) {
 			cancel()
-			<-r.Context().Done() // an answer could be faster than the client's leaving
+			<-done // an answer could be faster than the client's leaving
 		})
+		t.Cleanup(func() { close(done) }) // before the server's own clean-up, which waits for the handler
 		if _, err := c.Append(ctx, events(t, 1)); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}

@@ -25,7 +25,7 @@ type access struct {
 
 type accessKey struct{}
 
-// newAccess puts an access on the request.
+// newAccess puts an access on the request, and for the records of changes where it comes from.
 func newAccess(r *http.Request, dialect string) (*access, *http.Request) {
 	a := &access{dialect: dialect}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -65,7 +65,7 @@ func (s *Server) signIn(r *http.Request, own string) (identity.Caller, error) {
 	if err != nil {
 		return identity.Caller{}, s.refuseSignIn(a, cred, err, now)
 	}
-	session := sessionKey{c.TokenID, a.peer}
+	session := sessionKey{c.CredentialID(), a.peer}
 	fresh := s.sessions.begin(session, now)
 	if fresh {
 		// Only for sign-ins that are new here: others who share the address are not shut out by the one who guesses.
@@ -76,7 +76,7 @@ func (s *Server) signIn(r *http.Request, own string) (identity.Caller, error) {
 		}
 		s.audit.signedIn(a, c)
 	}
-	if wait := s.perToken.take(c.TokenID, now); wait > 0 {
+	if wait := s.perToken.take(c.CredentialID(), now); wait > 0 {
 		return identity.Caller{}, throttled("too many requests with this credential", wait)
 	}
 	a.caller, a.known = c, true

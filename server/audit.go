@@ -32,7 +32,7 @@ const (
 	// maxQueryBytes the memory: about 40 MiB at worst.
 	maxTallies = 4096
 	// auditBatch is the most that is recorded in one go.
-	auditBatch = 512
+	auditBatch = 2048
 )
 
 // recorder is what the auditor needs of the trail; *store.Store is one.

@@ -40,7 +40,12 @@ func loopback(addr string) bool {
 
 // tlsConfig returns nil for plain HTTP.
 func (s *Server) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	c := &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		// A client may show a certificate, and the handshake proves that it has the key. Who issued it is not
+		// asked: identity knows each certificate by its hash, which no authority can sign another one into.
+		ClientAuth: tls.RequestClientCert,
+	}
 	switch {
 	case s.cfg.TLSSelfSigned:
 		kept := &selfSigned{dir: filepath.Join(s.cfg.Data, tlsDirName), names: s.names(), now: time.Now, log: s.log}

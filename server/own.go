@@ -95,29 +95,36 @@ func (a *auditor) by(x *access, c identity.Caller, action string, on event.Resou
 		Description: event.TextOf(description),
 		Client:      event.Client{IP: event.TextOrAbsent(x.from())},
 		Source:      ownSource,
-		Attributes:  []event.Attribute{{Name: "dialect", Value: x.dialect}, {Name: "credential_id", Value: c.TokenID}},
+		Attributes:  []event.Attribute{{Name: "dialect", Value: x.dialect}, {Name: "credential_id", Value: c.CredentialID()}},
 	}
 }
 
 // signedIn records that a credential is used from an address for the first time in a while.
 func (a *auditor) signedIn(x *access, c identity.Caller) {
-	k := tallyKey{action: actionLogin, who: c.TokenID, from: x.from()}
+	k := tallyKey{action: actionLogin, who: c.CredentialID(), from: x.from()}
 	a.note(k, sighting{at: time.Now()}, func() event.Event {
-		name := a.who.tokenName(c)
-		return a.by(x, c, actionLogin, resource(typeToken, c.TokenID, name), event.OutcomeSuccess, "Signed in with the API token "+name)
+		on := a.who.credential(c)
+		return a.by(x, c, actionLogin, on, event.OutcomeSuccess, "Signed in with "+kindOf(c)+" "+on.Name.Value)
 	})
 }
 
 // signInFailed records that nobody, or nobody who may, signed in. unchecked: it was refused without being
 // looked at.
 func (a *auditor) signInFailed(x *access, cred identity.Credential, err error, unchecked bool) {
-	kind := typeToken
-	if cred.Token == "" && len(cred.Certificate) > 0 {
-		kind = typeCertificate
-	}
 	reason := signInReason(err)
-	k := tallyKey{action: actionLoginError, who: kind + " " + reason, from: x.from()}
+	// The reason names the credential when that is known.
+	k := tallyKey{action: actionLoginError, who: reason, from: x.from()}
 	a.note(k, sighting{at: time.Now(), unchecked: unchecked}, func() event.Event {
+		if known, ok := errors.AsType[*identity.Refusal](err); ok {
+			c := known.Caller
+			e := a.by(x, c, actionLoginError, a.who.credential(c), event.OutcomeFailure, "A sign-in failed: "+reason)
+			e.Attributes = append(e.Attributes, event.Attribute{Name: "reason", Value: reason})
+			return e
+		}
+		kind := typeToken
+		if cred.Token == "" && cred.Certificate != nil {
+			kind = typeCertificate
+		}
 		e := serverEvent(actionLoginError, event.OutcomeFailure, "A sign-in failed: "+reason)
 		e.Actor = event.Actor{Type: event.ActorStandard} // somebody, who is not known
 		e.Resource = resource(kind, "unknown", "unknown")
@@ -142,7 +149,7 @@ func (a *auditor) ended(x *access, r *http.Request, status int, aborted bool) {
 
 func (a *auditor) denied(x *access, r *http.Request) {
 	c, path := x.caller, route(r)
-	k := tallyKey{action: actionDeny, who: c.TokenID, from: x.from(), what: r.Method + " " + path}
+	k := tallyKey{action: actionDeny, who: c.CredentialID(), from: x.from(), what: r.Method + " " + path}
 	a.note(k, sighting{at: time.Now()}, func() event.Event {
 		call := r.Method + " " + path
 		e := a.by(x, c, actionDeny, resource(typeDenied, call, call), event.OutcomeFailure, "A call was refused: the caller may not do this")
@@ -167,7 +174,7 @@ func (a *auditor) read(x *access, r *http.Request, failed bool) {
 	}
 	// The hash keeps a long question from being held twice.
 	what := sha256.Sum256([]byte(strings.Join([]string{x.dialect, path, own, x.reads.sort, x.reads.filter}, "\n")))
-	k := tallyKey{action: action, who: c.TokenID, from: x.from(), what: string(what[:]), failed: failed}
+	k := tallyKey{action: action, who: c.CredentialID(), from: x.from(), what: string(what[:]), failed: failed}
 	a.note(k, sighting{at: time.Now(), reads: &x.reads.seen}, func() event.Event {
 		e := a.by(x, c, action, resource(typeLog, identity.OwnAccount, "Audit log"), outcome, description)
 		e.Attributes = append(e.Attributes, event.Attribute{Name: "route", Value: path}, event.Attribute{Name: "sort", Value: x.reads.sort},
@@ -215,13 +222,28 @@ func (p people) accountName(c identity.Caller) string {
 	return ""
 }
 
-// tokenName is the name of the token that the caller signed in with, else its id.
-func (p people) tokenName(c identity.Caller) string {
-	t, err := p.Token(context.Background(), c, c.TokenID)
-	if err != nil {
-		return c.TokenID
+// credential is what the caller signed in with, by its name where it has one.
+func (p people) credential(c identity.Caller) event.Resource {
+	if c.CertificateID != "" {
+		name := c.CertificateID
+		if v, err := p.Certificate(context.Background(), c, c.CertificateID); err == nil {
+			name = v.Name
+		}
+		return resource(typeCertificate, c.CertificateID, name)
 	}
-	return t.Name
+	name := c.TokenID
+	if t, err := p.Token(context.Background(), c, c.TokenID); err == nil {
+		name = t.Name
+	}
+	return resource(typeToken, c.TokenID, name)
+}
+
+// kindOf says what the caller signed in with.
+func kindOf(c identity.Caller) string {
+	if c.CertificateID != "" {
+		return "the client certificate"
+	}
+	return "the API token"
 }
 
 // roles are what the caller's user holds, written as the command line does: ROLE@ACCOUNT/DIVISION,...

@@ -129,7 +129,6 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(err, dir.Release())
 	}
 	s.failed = s.Trail.Failed()
-	s.audit = newAuditor(s.Trail, people{s.Identity}, s.log)
 	s.mount()
 	return s, nil
 }
@@ -147,8 +146,9 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	if err != nil {
 		return errors.Join(err, s.Identity.Close())
 	}
+	s.audit = newAuditor(s.Trail, people{s.Identity}, s.log)
 	if err := s.Identity.StartRecording(ctx, s.recordChange, s.Trail.Ready); err != nil {
-		return errors.Join(err, s.Identity.Close(), s.Trail.Close())
+		return errors.Join(err, s.Close())
 	}
 	s.log.Info("the trail is open", "directory", dir.Path(), "entries", s.Trail.Size())
 	return nil
@@ -157,6 +157,9 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 // recordChange records what changed in the identity.
 func (s *Server) recordChange(ctx context.Context, events []event.Event, recordedBy string) error {
 	_, err := s.Trail.Append(ctx, events, recordedBy)
+	if err != nil {
+		s.audit.refused(err)
+	}
 	return err
 }
 

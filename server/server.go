@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"countersign/dialect/digicertone"
+	"countersign/dialect/discovery"
 	"countersign/dialect/native"
 	"countersign/event"
 	"countersign/identity"
@@ -168,6 +169,7 @@ func (s *Server) mount() {
 	t := &trail{s.Trail, s.audit}
 	s.dialects = []mounted{
 		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
+		{"discovery", "/apicontroller/", discovery.New(discovery.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
 		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
 	}
 }

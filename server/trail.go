@@ -94,6 +94,12 @@ func (t *trail) Find(ctx context.Context, q query.Query, pick func(*event.Entry)
 	return found, page.TreeSize, nil
 }
 
+// IntegerID returns the integer that stands for an id. It tells nothing but what a row shows.
+func (t *trail) IntegerID(k store.IDKind, id string) (int64, bool) { return t.store.IntegerID(k, id) }
+
+// IDOfInteger returns the id that an integer stands for. What is found by it is a read of its own.
+func (t *trail) IDOfInteger(k store.IDKind, n int64) (string, bool) { return t.store.IDOfInteger(k, n) }
+
 // Size is the number of entries.
 func (t *trail) Size() uint64 { return t.store.Size() }
 

@@ -179,7 +179,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, c identity.Caller
 	if err != nil {
 		return err
 	}
-	found, err := h.trail.SearchPinned(r.Context(), c.TokenID, query.Query{Filter: f, Sort: asked.sort, Offset: asked.offset, Limit: asked.limit})
+	found, err := h.trail.SearchPinned(r.Context(), c.CredentialID(), query.Query{Filter: f, Sort: asked.sort, Offset: asked.offset, Limit: asked.limit})
 	if err != nil {
 		return err
 	}

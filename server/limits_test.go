@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
@@ -197,12 +198,17 @@ func limited(t *testing.T, perToken, signIns string) *running {
 func TestATokenBeyondItsRateIsRefusedInEachShape(t *testing.T) {
 	r := limited(t, "3/1h,100/1s", "off")
 	for path, shape := range map[string]string{
-		"/api/v1/events":            `"type":"urn:countersign:problem:throttled"`,
-		"/account/api/v1/audit-log": `{"errors":[{"code":"request_limit_exceeded","message":"Service unavailable, please limit request volume"}]}`,
+		"/api/v1/events":                  `"type":"urn:countersign:problem:throttled"`,
+		"/account/api/v1/audit-log":       `{"errors":[{"code":"request_limit_exceeded","message":"Service unavailable, please limit request volume"}]}`,
+		"/apicontroller/v1/auditlog/list": `{"error":{"code":"request_limit_exceeded","message":"Service unavailable, please limit request volume"},"data":null}`,
 	} {
+		method, sent := "GET", io.Reader(nil)
 		token := r.newToken(identity.NewToken{UserID: identity.Me, Name: strings.Trim(strings.ReplaceAll(path, "/", " "), " ")})
 		for i := range 4 {
-			resp, body := r.do(r.request("GET", path, nil, "Authorization", "Bearer "+token))
+			if strings.HasPrefix(path, "/apicontroller/") {
+				method, sent = "POST", strings.NewReader(`{"accountId":1,"divisionIds":[]}`)
+			}
+			resp, body := r.do(r.request(method, path, sent, "Authorization", "Bearer "+token))
 			switch {
 			case i < 3 && resp.StatusCode != http.StatusOK:
 				t.Errorf("%s, call %d: %d %s", path, i, resp.StatusCode, body)

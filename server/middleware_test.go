@@ -13,7 +13,7 @@ import (
 func TestEveryAnswerHasARequestIDAndSecurityHeaders(t *testing.T) {
 	r := start(t, nil)
 	long := strings.Repeat("x", 65)
-	for _, path := range []string{"/healthz", "/api/v1/events", "/api/v1/nothing", "/account/api/v1/user/me", "/account/nothing", "/"} {
+	for _, path := range []string{"/healthz", "/api/v1/events", "/api/v1/nothing", "/account/api/v1/user/me", "/account/nothing", "/apicontroller/nothing", "/"} {
 		for _, sent := range []string{"", "abc-1.2_3", long[:64], long, "a b", "a;b", `{"a":1}`} {
 			resp, _ := r.do(r.request("GET", path, nil, "X-Request-Id", sent))
 			got := resp.Header.Get("X-Request-Id")
@@ -43,8 +43,9 @@ func TestPanicIsAnsweredInTheShapeOfItsAPI(t *testing.T) {
 		s.SetHandler(func(http.ResponseWriter, *http.Request) { panic("secret state") })
 	})
 	for path, shape := range map[string]string{
-		"/api/v1/events":            `"type":"urn:countersign:problem:internal"`,
-		"/account/api/v1/audit-log": `{"errors":[{"code":"internal_error"`,
+		"/api/v1/events":             `"type":"urn:countersign:problem:internal"`,
+		"/account/api/v1/audit-log":  `{"errors":[{"code":"internal_error"`,
+		"/apicontroller/v1/auditlog": `{"error":{"code":"internal_error"`,
 	} {
 		resp, body := r.do(r.request("GET", path, nil))
 		if resp.StatusCode != 500 || !strings.Contains(body, shape) || strings.Contains(body, "secret") {

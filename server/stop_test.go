@@ -83,7 +83,7 @@ func TestRequestAfterTheStopIsRefused(t *testing.T) {
 	if err := r.wait(); err != nil {
 		t.Fatal(err)
 	}
-	for path, shape := range map[string]string{"/api/v1/events": "urn:countersign:problem:unavailable", "/account/api/v1/user": `{"errors":[`} {
+	for path, shape := range map[string]string{"/api/v1/events": "urn:countersign:problem:unavailable", "/account/api/v1/user": `{"errors":[`, "/apicontroller/x": `{"error":{`} {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != 503 || !strings.Contains(w.Body.String(), shape) || w.Header().Get("Retry-After") == "" {

@@ -16,11 +16,13 @@ import (
 
 // access is what one request did, for the auditor. It belongs to the request's goroutine.
 type access struct {
+	request *http.Request
 	dialect string
 	peer    netip.Addr // of the connection: no forwarded header is believed
 	caller  identity.Caller
 	known   bool  // caller has signed in
-	reads   *read // nil when nothing was read
+	reads   *read // what is not recorded yet, nil for nothing
+	waited  bool  // for more to read
 }
 
 type accessKey struct{}
@@ -32,7 +34,8 @@ func newAccess(r *http.Request, dialect string) (*access, *http.Request) {
 		a.peer = peer.Addr().Unmap().WithZone("")
 	}
 	ctx := identity.WithClient(r.Context(), event.Client{IP: event.TextOrAbsent(a.from())})
-	return a, r.WithContext(context.WithValue(ctx, accessKey{}, a))
+	a.request = r.WithContext(context.WithValue(ctx, accessKey{}, a))
+	return a, a.request
 }
 
 // accessOf returns the access of a caller who has signed in.

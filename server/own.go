@@ -173,12 +173,15 @@ func (a *auditor) read(x *access, r *http.Request, failed bool) {
 		own = "as the caller may see them"
 	}
 	// The hash keeps a long question from being held twice.
-	what := sha256.Sum256([]byte(strings.Join([]string{x.dialect, path, own, x.reads.sort, x.reads.filter}, "\n")))
+	what := sha256.Sum256([]byte(strings.Join([]string{x.dialect, path, own, x.reads.sort, x.reads.field, x.reads.filter}, "\n")))
 	k := tallyKey{action: action, who: c.CredentialID(), from: x.from(), what: string(what[:]), failed: failed}
 	a.note(k, sighting{at: time.Now(), reads: &x.reads.seen}, func() event.Event {
 		e := a.by(x, c, action, resource(typeLog, identity.OwnAccount, "Audit log"), outcome, description)
 		e.Attributes = append(e.Attributes, event.Attribute{Name: "route", Value: path}, event.Attribute{Name: "sort", Value: x.reads.sort},
 			event.Attribute{Name: "own_records", Value: own})
+		if x.reads.field != "" {
+			e.Attributes = append(e.Attributes, event.Attribute{Name: "field", Value: x.reads.field})
+		}
 		e.Attributes = append(e.Attributes, questionOf(x.reads.filter)...)
 		return e
 	})

@@ -61,9 +61,22 @@ func (t *trail) Each(ctx context.Context, q query.Query, fn func(*event.Entry) e
 		return fn(e)
 	})
 	if err == nil || rows > 0 {
-		a.read(q, seen{rows: rows, total: page.Total, counted: true, size: page.TreeSize})
+		a.read(q, seen{rows: rows, total: page.Total, counted: err == nil, size: page.TreeSize})
 	}
 	return page, err
+}
+
+// Stats counts the matches of q.
+func (t *trail) Stats(ctx context.Context, q query.Query, b store.Breakdown) (store.Stats, error) {
+	a, err := accessOf(ctx)
+	if err != nil {
+		return store.Stats{}, err
+	}
+	st, err := t.store.Stats(ctx, q, b)
+	if err == nil {
+		a.read(q, seen{total: st.Total, counted: true, size: st.TreeSize})
+	}
+	return st, err
 }
 
 // errEnough ends a search at its first match.
@@ -94,11 +107,42 @@ func (t *trail) Find(ctx context.Context, q query.Query, pick func(*event.Entry)
 	return found, page.TreeSize, nil
 }
 
+// Stats counts the matches of q and breaks the number down.
+func (t *trail) Stats(ctx context.Context, q query.Query, b store.Breakdown) (store.Stats, error) {
+	a, err := accessOf(ctx)
+	if err != nil {
+		return store.Stats{}, err
+	}
+	stats, err := t.store.Stats(ctx, q, b)
+	if err == nil {
+		a.read(q, seen{total: stats.Total, counted: true, size: stats.TreeSize})
+		a.reads.field = string(b.Field)
+	}
+	return stats, err
+}
+
+// Wait returns when the trail has more than size entries. A request that waits goes on for long, so what it
+// has read is recorded now; of the many times that it wakes up and finds nothing, only the first.
+func (t *trail) Wait(ctx context.Context, size uint64) error {
+	a, err := accessOf(ctx)
+	if err != nil {
+		return err
+	}
+	if a.reads != nil && (a.reads.rows > 0 || !a.waited) {
+		t.audit.read(a, a.request, false)
+	}
+	a.reads, a.waited = nil, true
+	return t.store.Wait(ctx, size)
+}
+
 // IntegerID returns the integer that stands for an id. It tells nothing but what a row shows.
 func (t *trail) IntegerID(k store.IDKind, id string) (int64, bool) { return t.store.IntegerID(k, id) }
 
 // IDOfInteger returns the id that an integer stands for. What is found by it is a read of its own.
 func (t *trail) IDOfInteger(k store.IDKind, n int64) (string, bool) { return t.store.IDOfInteger(k, n) }
+
+// Wait returns when the trail has more than size entries, which says nothing about any of them.
+func (t *trail) Wait(ctx context.Context, size uint64) error { return t.store.Wait(ctx, size) }
 
 // Size is the number of entries.
 func (t *trail) Size() uint64 { return t.store.Size() }
@@ -112,7 +156,8 @@ type read struct {
 	// rights put into it.
 	filter, sort string
 	// own: the server's own records of being read and run were not left out.
-	own bool
+	own   bool
+	field string // whose values were counted, "" for none
 	seen
 }
 

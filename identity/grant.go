@@ -203,7 +203,11 @@ func (t *change) insertGrant(userID string, g Grant, by string) error {
 // user goes on belonging to the account. Nobody takes server-wide administration from themselves, so the
 // last server-wide administrator stays one.
 func (d *Directory) Revoke(ctx context.Context, c Caller, userID string, g Grant) error {
+	g.Divisions = nil
 	_, err := d.change(ctx, c, "revoke", func(t *change, c Caller) error {
+		if err := g.check(""); err != nil {
+			return err
+		}
 		u, err := t.st.findUser(c, userID)
 		if err != nil {
 			return err

@@ -2,17 +2,24 @@ package native
 
 import (
 	"context"
-	"math"
-	"net/http"
 	"net/url"
 
 	"countersign/identity"
+	"countersign/problem"
 )
 
-// manage routes accounts, divisions, users and tokens. Who may do what is decided by identity alone.
+// manage routes what identity holds. Who may do what is decided there alone.
 func (h *Handler) manage() {
-	d := h.identity
+	h.accounts()
+	h.divisions()
+	h.users()
+	h.tokens()
+	h.certificates()
+	h.roles()
+}
 
+func (h *Handler) accounts() {
+	d := h.identity
 	h.handle("POST /api/v1/accounts", create(d.CreateAccount, func(a identity.Account) string {
 		return "/api/v1/accounts/" + url.PathEscape(a.ID)
 	}))
@@ -22,10 +29,16 @@ func (h *Handler) manage() {
 	h.handle("GET /api/v1/accounts/{id}", show(func(ctx context.Context, c identity.Caller, id string, _ params) (identity.Account, error) {
 		return d.Account(ctx, c, id)
 	}))
+	h.handle("PATCH /api/v1/accounts/{id}", update(func(ctx context.Context, c identity.Caller, id string, _ params, n identity.AccountUpdate) (identity.Account, error) {
+		return d.UpdateAccount(ctx, c, id, n)
+	}))
 	h.handle("DELETE /api/v1/accounts/{id}", remove(func(ctx context.Context, c identity.Caller, id string, _ params) error {
 		return d.DeleteAccount(ctx, c, id)
 	}))
+}
 
+func (h *Handler) divisions() {
+	d := h.identity
 	h.handle("POST /api/v1/divisions", create(d.CreateDivision, func(v identity.Division) string {
 		return "/api/v1/divisions/" + url.PathEscape(v.ID) + "?account_id=" + url.QueryEscape(v.Account)
 	}))
@@ -35,10 +48,16 @@ func (h *Handler) manage() {
 	h.handle("GET /api/v1/divisions/{id}", show(func(ctx context.Context, c identity.Caller, id string, ps params) (identity.Division, error) {
 		return d.Division(ctx, c, ps["account_id"], id)
 	}, "account_id"))
+	h.handle("PATCH /api/v1/divisions/{id}", update(func(ctx context.Context, c identity.Caller, id string, ps params, n identity.DivisionUpdate) (identity.Division, error) {
+		return d.UpdateDivision(ctx, c, ps["account_id"], id, n)
+	}, "account_id"))
 	h.handle("DELETE /api/v1/divisions/{id}", remove(func(ctx context.Context, c identity.Caller, id string, ps params) error {
 		return d.DeleteDivision(ctx, c, ps["account_id"], id)
 	}, "account_id"))
+}
 
+func (h *Handler) users() {
+	d := h.identity
 	h.handle("POST /api/v1/users", create(d.CreateUser, func(u identity.User) string {
 		return "/api/v1/users/" + url.PathEscape(u.ID)
 	}))
@@ -48,6 +67,9 @@ func (h *Handler) manage() {
 	h.handle("GET /api/v1/users/{id}", show(func(ctx context.Context, c identity.Caller, id string, _ params) (identity.User, error) {
 		return d.User(ctx, c, id)
 	}))
+	h.handle("PATCH /api/v1/users/{id}", update(func(ctx context.Context, c identity.Caller, id string, _ params, n identity.UserUpdate) (identity.User, error) {
+		return d.UpdateUser(ctx, c, id, n)
+	}))
 	h.handle("DELETE /api/v1/users/{id}", remove(func(ctx context.Context, c identity.Caller, id string, ps params) error {
 		purge, err := ps.flag("purge")
 		if err != nil {
@@ -55,7 +77,10 @@ func (h *Handler) manage() {
 		}
 		return d.DeleteUser(ctx, c, id, purge)
 	}, "purge"))
+}
 
+func (h *Handler) tokens() {
+	d := h.identity
 	h.handle("POST /api/v1/tokens", create(func(ctx context.Context, c identity.Caller, n identity.NewToken) (newToken, error) {
 		t, secret, err := d.CreateToken(ctx, c, n)
 		return newToken{t, secret}, err
@@ -65,6 +90,9 @@ func (h *Handler) manage() {
 	}, "user_id"))
 	h.handle("GET /api/v1/tokens/{id}", show(func(ctx context.Context, c identity.Caller, id string, _ params) (identity.Token, error) {
 		return d.Token(ctx, c, id)
+	}))
+	h.handle("PATCH /api/v1/tokens/{id}", update(func(ctx context.Context, c identity.Caller, id string, _ params, n identity.TokenUpdate) (identity.Token, error) {
+		return d.UpdateToken(ctx, c, id, n)
 	}))
 	h.handle("DELETE /api/v1/tokens/{id}", remove(func(ctx context.Context, c identity.Caller, id string, _ params) error {
 		return d.DeleteToken(ctx, c, id)
@@ -77,90 +105,69 @@ type newToken struct {
 	Secret string `json:"token"`
 }
 
-// create answers a POST to a collection: 201 with what was made and its place.
-func create[N, V any](made func(context.Context, identity.Caller, N) (V, error), place func(V) string) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
-		if _, err := parseParams(r.URL.RawQuery); err != nil {
-			return err
-		}
-		var n N
-		if err := decodeBody(w, r, &n); err != nil {
-			return err
-		}
-		v, err := made(r.Context(), c, n)
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Location", place(v))
-		writeJSON(w, "application/json", http.StatusCreated, v)
-		return nil
-	}
+func (h *Handler) certificates() {
+	d := h.identity
+	h.handle("POST /api/v1/certificates", create(d.AddCertificate, func(v identity.Certificate) string {
+		return "/api/v1/certificates/" + url.PathEscape(v.ID)
+	}))
+	h.handle("GET /api/v1/certificates", index(func(ctx context.Context, c identity.Caller, ps params, p identity.Page) ([]identity.Certificate, int, error) {
+		return d.Certificates(ctx, c, ps["user_id"], p)
+	}, "user_id"))
+	h.handle("GET /api/v1/certificates/{id}", show(func(ctx context.Context, c identity.Caller, id string, _ params) (identity.Certificate, error) {
+		return d.Certificate(ctx, c, id)
+	}))
+	h.handle("PATCH /api/v1/certificates/{id}", update(func(ctx context.Context, c identity.Caller, id string, _ params, n identity.CertificateUpdate) (identity.Certificate, error) {
+		return d.UpdateCertificate(ctx, c, id, n)
+	}))
+	h.handle("DELETE /api/v1/certificates/{id}", remove(func(ctx context.Context, c identity.Caller, id string, _ params) error {
+		return d.DeleteCertificate(ctx, c, id)
+	}))
 }
 
-// collection is a page of things.
-type collection[V any] struct {
-	Total  int `json:"total"`
-	Offset int `json:"offset"`
-	Limit  int `json:"limit"`
-	Items  []V `json:"items"`
+// The members of a grant, by which one is found and taken back: it has no id of its own.
+var grantMembers = []string{"user_id", "role", "account_id", "server"}
+
+func (h *Handler) roles() {
+	d := h.identity
+	h.handle("POST /api/v1/roles", create(func(ctx context.Context, c identity.Caller, n newRole) (identity.RoleGrant, error) {
+		if n.UserID == "" {
+			return identity.RoleGrant{}, problem.Bad("user_id", "", "is required")
+		}
+		return d.Grant(ctx, c, n.UserID, n.Grant)
+	}, func(g identity.RoleGrant) string {
+		q := url.Values{"user_id": {g.UserID}, "role": {string(g.Role)}}
+		if g.Server {
+			q.Set("server", "true")
+		} else {
+			q.Set("account_id", g.Account)
+		}
+		return "/api/v1/roles?" + q.Encode()
+	}))
+	h.handle("GET /api/v1/roles", index(func(ctx context.Context, c identity.Caller, ps params, p identity.Page) ([]identity.RoleGrant, int, error) {
+		server, err := ps.flag("server")
+		if err != nil {
+			return nil, 0, err
+		}
+		return d.Roles(ctx, c, identity.RoleFilter{
+			UserID: ps["user_id"], Role: identity.Role(ps["role"]), Account: ps["account_id"], Server: server, Page: p,
+		})
+	}, grantMembers...))
+	h.handle("DELETE /api/v1/roles", remove(func(ctx context.Context, c identity.Caller, _ string, ps params) error {
+		for _, name := range []string{"user_id", "role"} {
+			if ps[name] == "" {
+				return problem.Bad(name, "", "is required")
+			}
+		}
+		server, err := ps.flag("server")
+		if err != nil {
+			return err
+		}
+		return d.Revoke(ctx, c, ps["user_id"], identity.Grant{Role: identity.Role(ps["role"]), Server: server, Account: ps["account_id"]})
+	}, grantMembers...))
 }
 
-// index answers a GET of a collection; known are the parameters beside offset and limit.
-func index[V any](all func(context.Context, identity.Caller, params, identity.Page) ([]V, int, error), known ...string) handlerFunc {
-	known = append(known, "offset", "limit")
-	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
-		ps, err := parseParams(r.URL.RawQuery, known...)
-		if err != nil {
-			return err
-		}
-		offset, err := ps.number("offset", 0, math.MaxInt)
-		if err != nil {
-			return err
-		}
-		limit, err := ps.number("limit", defaultLimit, maxLimit)
-		if err != nil {
-			return err
-		}
-		// To identity a limit of 0 is none; here it asks for the total only.
-		items, total, err := all(r.Context(), c, ps, identity.Page{Offset: int(offset), Limit: max(int(limit), 1)})
-		if err != nil {
-			return err
-		}
-		if limit == 0 {
-			items = items[:0]
-		}
-		writeJSON(w, "application/json", http.StatusOK, collection[V]{total, int(offset), int(limit), items})
-		return nil
-	}
-}
-
-// show answers a GET of one thing.
-func show[V any](one func(context.Context, identity.Caller, string, params) (V, error), known ...string) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
-		ps, err := parseParams(r.URL.RawQuery, known...)
-		if err != nil {
-			return err
-		}
-		v, err := one(r.Context(), c, r.PathValue("id"), ps)
-		if err != nil {
-			return err
-		}
-		writeJSON(w, "application/json", http.StatusOK, v)
-		return nil
-	}
-}
-
-// remove answers a DELETE: 204 and nothing.
-func remove(gone func(context.Context, identity.Caller, string, params) error, known ...string) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
-		ps, err := parseParams(r.URL.RawQuery, known...)
-		if err != nil {
-			return err
-		}
-		if err := gone(r.Context(), c, r.PathValue("id"), ps); err != nil {
-			return err
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
+// newRole is a grant to be given to a user.
+type newRole struct {
+	UserID string `json:"user_id"`
+	identity.Grant
 }

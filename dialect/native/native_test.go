@@ -295,7 +295,7 @@ func TestUnknownPathsAndMethodsAreProblems(t *testing.T) {
 		{"GET", "/api/v2/events", 404, "not-found", ""},
 		{"DELETE", "/api/v1/events", 405, "method-not-allowed", "GET, HEAD, POST"},
 		{"POST", "/api/v1/events/7", 405, "method-not-allowed", "GET, HEAD"},
-		{"PUT", "/api/v1/users/u", 405, "method-not-allowed", "DELETE, GET, HEAD"},
+		{"PUT", "/api/v1/users/u", 405, "method-not-allowed", "DELETE, GET, HEAD, PATCH"},
 		{"POST", "/healthz", 405, "method-not-allowed", "GET, HEAD"},
 		{"BREW\u00fc", "/healthz", 405, "method-not-allowed", "GET, HEAD"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -16,10 +17,17 @@ import (
 // maxManageBytes bounds the body of a request that makes an account, a user or the like.
 const maxManageBytes = 64 << 10
 
-// decodeBody reads a JSON body into v, as strictly as events are read: a member that is misspelt, or there
+// The content types of bodies that are decoded whole. An update may be called a merge patch (RFC 7396), which
+// it is but for nested objects: most are replaced whole.
+const (
+	mediaJSON       = "application/json"
+	mediaMergePatch = "application/merge-patch+json"
+)
+
+// decodeBody reads a JSON body of one of the content types into v, as strictly as events are read: a member that is misspelt, or there
 // twice, would otherwise make something other than what was asked for.
-func decodeBody(w http.ResponseWriter, r *http.Request, v any) error {
-	if media := mediaType(r.Header); media != "application/json" {
+func decodeBody(w http.ResponseWriter, r *http.Request, v any, types ...string) error {
+	if !slices.Contains(types, mediaType(r.Header)) {
 		return &refusal{unsupportedMedia, fmt.Sprintf("content type %q is not known here: send application/json in UTF-8", cut(r.Header.Get("Content-Type")))}
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {

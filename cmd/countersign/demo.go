@@ -218,6 +218,15 @@ func (d *demo) explain(w io.Writer, base, cert string) error {
 	get("5 and that account", "/account/api/v1/account/"+user.PrimaryAccount)
 	get("failed sign-ins", "/account/api/v1/audit-log?action=LOGIN_ERROR&status=FAILURE&sort=timestamp:desc")
 	p.line("")
+	p.line("# -- CertCentral Discovery: the audit log of one account, and what was done in it")
+	post := func(title, call, more string) {
+		p.line("# %s", title)
+		p.line(`curl -sS%s -H "X-DC-DEVKEY: $KEY" -H "Content-Type: application/json" "$URL/apicontroller/v1/auditlog/%s" -d '{"accountId":%s,"searchCriteriaList":[{"key":"dateRange","operation":"EQUALS","value":["%s","%s"]}],"divisionIds":[],%s}'`,
+			ca, call, d.estate.Accounts[0].FriendlyIdentifier, from, to, more)
+	}
+	post("the newest entries", "list", `"startIndex":1,"pageSize":50,"sortedColumnId":"createdDate","sortOrder":"DESC"`)
+	post("which functions there are", "filter", `"filterSelected":"function"`)
+	p.line("")
 	p.line("# -- Countersign's own API: stories that an auditor should find")
 	for _, s := range d.estate.Stories() {
 		get(s.Name, "/api/v1/events?sort=occurred_at:asc&q="+url.QueryEscape(s.Search))

@@ -81,6 +81,9 @@ type Server struct {
 	perToken *limits[string]       // by the id of the credential
 	guesses  *limits[netip.Prefix] // failed sign-ins, by origin
 
+	stopping   context.Context // ends the streams, which would never end by themselves
+	endStreams context.CancelFunc
+
 	gate    sync.RWMutex // held for reading by each request under way
 	stopped bool
 }
@@ -126,6 +129,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.stopping, s.endStreams = context.WithCancel(context.Background())
 	if err := s.open(ctx, dir); err != nil {
 		return nil, errors.Join(err, dir.Release())
 	}
@@ -170,7 +174,7 @@ func (s *Server) mount() {
 	s.dialects = []mounted{
 		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
 		{"discovery", "/apicontroller/", discovery.New(discovery.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
-		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
+		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping})},
 	}
 }
 
@@ -239,10 +243,11 @@ func (s *Server) URL(l net.Listener) string {
 	return "http://" + l.Addr().String()
 }
 
-// stop lets the requests under way finish, and after a while gives them up: an export to a slow reader
-// could take for ever. An event that was accepted is recorded either way, since the store waits for the
+// stop ends the streams, lets the other requests under way finish, and after a while gives them up: an export to
+// a slow reader could take for ever. An event that was accepted is recorded either way, since the store waits for the
 // disk and not for the request.
 func (s *Server) stop(web *http.Server, cancel context.CancelFunc) {
+	s.endStreams()
 	patience, done := context.WithTimeout(context.Background(), s.pace.stop)
 	defer done()
 	if err := web.Shutdown(patience); err != nil {

@@ -66,19 +66,6 @@ func (t *trail) Each(ctx context.Context, q query.Query, fn func(*event.Entry) e
 	return page, err
 }
 
-// Stats counts the matches of q.
-func (t *trail) Stats(ctx context.Context, q query.Query, b store.Breakdown) (store.Stats, error) {
-	a, err := accessOf(ctx)
-	if err != nil {
-		return store.Stats{}, err
-	}
-	st, err := t.store.Stats(ctx, q, b)
-	if err == nil {
-		a.read(q, seen{total: st.Total, counted: true, size: st.TreeSize})
-	}
-	return st, err
-}
-
 // errEnough ends a search at its first match.
 var errEnough = errors.New("found")
 
@@ -140,9 +127,6 @@ func (t *trail) IntegerID(k store.IDKind, id string) (int64, bool) { return t.st
 
 // IDOfInteger returns the id that an integer stands for. What is found by it is a read of its own.
 func (t *trail) IDOfInteger(k store.IDKind, n int64) (string, bool) { return t.store.IDOfInteger(k, n) }
-
-// Wait returns when the trail has more than size entries, which says nothing about any of them.
-func (t *trail) Wait(ctx context.Context, size uint64) error { return t.store.Wait(ctx, size) }
 
 // Size is the number of entries.
 func (t *trail) Size() uint64 { return t.store.Size() }

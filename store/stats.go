@@ -105,11 +105,11 @@ func (st *Stats) count(matches []*event.Entry, b Breakdown) error {
 	for _, e := range matches {
 		first, last = min(first, e.OccurredAt), max(last, e.OccurredAt)
 	}
-	if first > last { // nothing to reach
-		return nil
-	}
 	if st.Interval == (Interval{}) {
 		st.Interval = choose(first, last)
+	}
+	if first > last { // nothing to reach
+		return nil
 	}
 	at := st.Interval.bucket(first)
 	n := st.Interval.bucket(last) - at + 1

@@ -41,6 +41,7 @@ type ingestBody struct {
 	shared *memory
 	held   int64 // taken from shared
 	used   int64 // of held
+	bytes  int64 // read so far
 	// err is the first failure of Read. A decoder that meets it may report it as a broken event, and the
 	// truth is the cut connection or the full memory.
 	err error
@@ -67,6 +68,7 @@ func (b *ingestBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	n, err := b.src.Read(p)
+	b.bytes += int64(n)
 	switch {
 	case !b.charge(int64(n)):
 		err = errMemory()

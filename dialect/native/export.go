@@ -1,6 +1,9 @@
 package native
 
 import (
+	"fmt"
+	"io"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -10,36 +13,83 @@ import (
 	"countersign/query"
 )
 
-// export answers GET /api/v1/events/export: every match as NDJSON, without a cap, in constant memory. The
-// last record says that the export is complete; a reader that does not find it has not got everything.
+// completeHeader is the trailer that says what the last record of an export says.
+const completeHeader = "X-Countersign-Complete"
+
+// exportForm is how an export is written.
+type exportForm struct {
+	contentType string
+	start       func(dst []byte) []byte
+	entry       func(dst []byte, e *event.Entry) []byte
+	// end appends the record that nothing follows.
+	end func(dst []byte, count, treeSize uint64) []byte
+}
+
+var ndjsonForm = exportForm{
+	contentType: "application/x-ndjson",
+	start:       func(dst []byte) []byte { return dst },
+	entry:       appendLine,
+	end: func(dst []byte, count, treeSize uint64) []byte {
+		return fmt.Appendf(dst, `{"complete":true,"count":%d,"tree_size":%d}`+"\n", count, treeSize)
+	},
+}
+
+func csvForm(guard bool) exportForm {
+	return exportForm{
+		contentType: "text/csv; charset=utf-8; header=present",
+		start:       appendCSVHeader,
+		entry:       func(dst []byte, e *event.Entry) []byte { return appendCSV(dst, e, guard) },
+		end:         appendCSVEnd,
+	}
+}
+
+func appendLine(dst []byte, e *event.Entry) []byte {
+	return append(event.AppendEntryJSON(dst, e), '\n')
+}
+
+// export answers GET /api/v1/events/export: every match, without a cap, in constant memory. The last record
+// says that the export is complete; a reader that does not find it has not got everything.
 func (h *Handler) export(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
-	ps, err := parseParams(r.URL.RawQuery, "q", "from", "to", "sort", "as_of", "format")
+	ps, err := parseParams(r.URL.RawQuery, "q", "from", "to", "sort", "as_of", "after", "format", "guard")
 	if err != nil {
 		return err
 	}
-	if format, ok := ps["format"]; ok && format != "ndjson" {
-		return problem.Bad("format", format, "must be ndjson")
+	form, err := ps.exportForm()
+	if err != nil {
+		return err
 	}
 	// In the order of the trail unless asked otherwise: it needs no sorting, however large the answer.
 	q, err := ps.page(query.Sort{Field: query.Seq}, h.trail.Size())
 	if err != nil {
 		return err
 	}
+	if err := ps.resume(&q); err != nil {
+		return err
+	}
 	if q.Filter, err = c.Restrict(identity.ExportTrail, q.Filter); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Type", form.contentType)
 	w.Header().Set(asOfHeader, strconv.FormatUint(*q.AsOf, 10))
-	out := exportWriter{w: w, b: make([]byte, 0, 2*flushBytes)}
+	w.Header().Set("Trailer", completeHeader)
+	body := h.body(w, r)
+	out := exportWriter{w: body, form: form, b: form.start(make([]byte, 0, 2*flushBytes))}
 	page, err := h.trail.Each(r.Context(), q, out.entry)
 	if err == nil {
-		err = out.end(page.TreeSize)
+		out.b = form.end(out.b, out.count, page.TreeSize)
+		err = out.send()
 	}
 	if err == nil {
+		err = body.Close()
+	}
+	if err == nil {
+		w.Header().Set(completeHeader, fmt.Sprintf("count=%d, tree_size=%d", out.count, page.TreeSize))
 		return nil
 	}
 	if !out.begun {
-		w.Header().Del(asOfHeader)
+		for _, name := range [...]string{asOfHeader, "Trailer", "Vary"} {
+			w.Header().Del(name)
+		}
 		return err
 	}
 	if r.Context().Err() == nil {
@@ -49,29 +99,59 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request, c identity.Call
 	panic(http.ErrAbortHandler)
 }
 
+// exportForm reads format and guard.
+func (ps params) exportForm() (exportForm, error) {
+	format, ok := ps["format"]
+	switch {
+	case format == "ndjson" || !ok:
+		if _, ok := ps["guard"]; ok {
+			return exportForm{}, problem.Bad("guard", ps["guard"], "goes with format=csv")
+		}
+		return ndjsonForm, nil
+	case format == "csv":
+		guard := true
+		if _, ok := ps["guard"]; ok {
+			var err error
+			if guard, err = ps.flag("guard"); err != nil {
+				return exportForm{}, err
+			}
+		}
+		return csvForm(guard), nil
+	}
+	return exportForm{}, problem.Bad("format", format, "must be ndjson or csv")
+}
+
+// resume reads after: the last seq that an export which broke off has brought.
+func (ps params) resume(q *query.Query) error {
+	if _, ok := ps["after"]; !ok {
+		return nil
+	}
+	after, err := ps.number("after", 0, math.MaxInt64-1)
+	if err != nil {
+		return err
+	}
+	if q.Sort.Field != query.Seq || q.Sort.Desc {
+		return problem.Bad("after", ps["after"], "goes with sort=seq:asc")
+	}
+	q.Filter = query.And{q.Filter, query.Range{Field: query.Seq, Min: int64(after) + 1, Max: query.NoMax}}
+	return nil
+}
+
 // exportWriter renders entries and sends them in pieces of about flushBytes.
 type exportWriter struct {
-	w     http.ResponseWriter
+	w     io.Writer
+	form  exportForm
 	b     []byte
 	count uint64
 	begun bool // something was sent
 }
 
 func (o *exportWriter) entry(e *event.Entry) error {
-	o.b = append(event.AppendEntryJSON(o.b, e), '\n')
+	o.b = o.form.entry(o.b, e)
 	o.count++
 	if len(o.b) < flushBytes {
 		return nil
 	}
-	return o.send()
-}
-
-func (o *exportWriter) end(treeSize uint64) error {
-	o.b = append(o.b, `{"complete":true,"count":`...)
-	o.b = strconv.AppendUint(o.b, o.count, 10)
-	o.b = append(o.b, `,"tree_size":`...)
-	o.b = strconv.AppendUint(o.b, treeSize, 10)
-	o.b = append(o.b, "}\n"...)
 	return o.send()
 }
 

@@ -1,6 +1,11 @@
 package native
 
-import "net/http"
+import (
+	"net/http"
+
+	"countersign/identity"
+	"countersign/problem"
+)
 
 // health is the answer of /healthz and of /readyz when all is well.
 type health struct {
@@ -19,4 +24,16 @@ func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, "application/json", http.StatusOK, health{"ready"})
+}
+
+// metrics lets operators see what answer tells. It names no events and no callers, but how busy a server is and
+// what it refuses is nobody else's business.
+func metrics(answer http.Handler) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
+		if !c.MayServer(identity.Operate) {
+			return problem.New(problem.Denied, "the caller may not %s", identity.Operate)
+		}
+		answer.ServeHTTP(w, r)
+		return nil
+	}
 }

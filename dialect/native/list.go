@@ -36,37 +36,46 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, c identity.Caller
 	if err != nil {
 		return err
 	}
-	writePage(w, q, &page)
+	w.Header().Add("Vary", "Accept")
+	w.Header().Set(asOfHeader, strconv.FormatUint(page.TreeSize, 10))
+	if wantsLines(r.Header) {
+		h.writeLines(w, r, &page)
+	} else {
+		h.writePage(w, r, q, &page)
+	}
 	return nil
 }
 
-func writePage(w http.ResponseWriter, q query.Query, p *store.Page) {
+func (h *Handler) writePage(w http.ResponseWriter, r *http.Request, q query.Query, p *store.Page) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set(asOfHeader, strconv.FormatUint(p.TreeSize, 10))
-	b := append(make([]byte, 0, flushBytes), `{"total":`...)
-	b = strconv.AppendUint(b, p.Total, 10)
-	b = append(b, `,"offset":`...)
-	b = strconv.AppendUint(b, q.Offset, 10)
-	b = append(b, `,"limit":`...)
-	b = strconv.AppendInt(b, int64(q.Limit), 10)
-	b = append(b, `,"tree_size":`...)
-	b = strconv.AppendUint(b, p.TreeSize, 10)
-	b = append(b, `,"erasure_mark":`...)
-	b = strconv.AppendUint(b, p.ErasureMark, 10)
-	b = append(b, `,"items":[`...)
+	out := pieces{w: h.body(w, r)}
+	out.number(`{"total":`, p.Total)
+	out.number(`,"offset":`, q.Offset)
+	out.number(`,"limit":`, uint64(q.Limit))
+	out.number(`,"tree_size":`, p.TreeSize)
+	out.number(`,"erasure_mark":`, p.ErasureMark)
+	out.raw(`,"items":[`)
 	for i, e := range p.Entries {
 		if i > 0 {
-			b = append(b, ',')
+			out.raw(",")
 		}
-		b = event.AppendEntryJSON(b, e)
-		if len(b) >= flushBytes {
-			if _, err := w.Write(b); err != nil {
-				return // the caller is gone
-			}
-			b = b[:0]
-		}
+		out.entry(e)
 	}
-	w.Write(append(b, "]}\n"...))
+	out.raw("]}\n")
+	out.close()
+}
+
+// writeLines answers with the items alone, one a line, as events are sent; what else there is to say is in the
+// header.
+func (h *Handler) writeLines(w http.ResponseWriter, r *http.Request, p *store.Page) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set(totalHeader, strconv.FormatUint(p.Total, 10))
+	out := pieces{w: h.body(w, r)}
+	for _, e := range p.Entries {
+		out.entry(e)
+		out.raw("\n")
+	}
+	out.close()
 }
 
 // one answers GET /api/v1/events/{seq}. An entry that the caller may not see is answered like one that is

@@ -1,5 +1,5 @@
-// Package native is Countersign's own API, /api/v1: events are sent, listed, read one by one and exported,
-// accounts, divisions, users and tokens are managed. It also answers /healthz and /readyz and everything
+// Package native is Countersign's own API, /api/v1: events are sent, listed, read one by one, counted, followed
+// and exported, accounts, divisions, users and tokens are managed. It also answers /healthz and /readyz and everything
 // that no other API owns, with a 404.
 //
 // Terms are those of docs/api.md.
@@ -8,7 +8,8 @@
 // Each event is decoded, checked and allowed before the first is recorded. A list and an export show only
 // what identity.Caller.Restrict lets through, and an entry that is hidden is answered like one that does
 // not exist. An export that breaks off can be told from a complete one. Parameters and members that are
-// not known are errors, never ignored. Every failure is an RFC 9457 problem with the request's id.
+// not known are errors, never ignored. A stream brings each entry once, in order, and who comes back with the
+// last id misses none; it ends when its caller's rights do. Every failure is an RFC 9457 problem with the request's id.
 //
 // Trust. Nothing of a request is believed: bodies are bounded before and after decompression and all of
 // them together by a shared budget, and a body that was cut off records nothing.
@@ -18,6 +19,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -35,6 +37,8 @@ type Trail interface {
 	Append(ctx context.Context, events []event.Event, recordedBy string) (store.Receipt, error)
 	Search(ctx context.Context, q query.Query) (store.Page, error)
 	Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error)
+	Stats(ctx context.Context, q query.Query, b store.Breakdown) (store.Stats, error)
+	Wait(ctx context.Context, size uint64) error
 	Size() uint64
 	Ready() error
 }
@@ -44,6 +48,9 @@ const tokenHeader = "Authorization"
 
 // asOfHeader tells at which tree size an answer was made.
 const asOfHeader = "X-Countersign-As-Of"
+
+// totalHeader tells the total of an answer whose body has no place for it.
+const totalHeader = "X-Countersign-Total"
 
 // defaultIngestBytes lets four of the largest requests be received at one time.
 const defaultIngestBytes = 4 * event.MaxRequestBytes
@@ -59,6 +66,15 @@ type Deps struct {
 	// IngestBytes bounds what all requests that send events may hold at one time; 0 means 256 MiB. Beyond
 	// it they are told to come back later.
 	IngestBytes int64
+	// MaxStreams bounds the open streams of each credential; 0 means 16.
+	MaxStreams int
+	// Stopping ends the streams when it is done: a stream never ends by itself, and a stop would wait for it.
+	// nil is never done.
+	Stopping context.Context
+	// Metrics answers /metrics; nil leaves that path out.
+	Metrics http.Handler
+	// Ingested is told of each request that sent events, once it is answered; nil tells nobody.
+	Ingested func(Ingest)
 }
 
 // Handler answers the API.
@@ -68,13 +84,22 @@ type Handler struct {
 	log      *slog.Logger
 	signIn   func(r *http.Request, own string) (identity.Caller, error)
 	memory   memory
+	zips     zips
 	mux      *http.ServeMux
 	routes   []string
+
+	streams    streams
+	maxStreams int
+	stopping   context.Context
+	ingested   func(Ingest)
 }
 
 // New returns the handler of everything that no other dialect owns.
 func New(d Deps) *Handler {
-	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, signIn: d.SignIn, mux: http.NewServeMux()}
+	h := &Handler{
+		trail: d.Trail, identity: d.Identity, log: d.Logger, signIn: d.SignIn, mux: http.NewServeMux(),
+		maxStreams: cmp.Or(d.MaxStreams, defaultStreams), stopping: d.Stopping, ingested: d.Ingested,
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -94,6 +119,11 @@ func New(d Deps) *Handler {
 	h.handle("GET /api/v1/events/{seq}", h.one)
 	h.handle("GET /api/v1/events/by-id", h.byID)
 	h.handle("GET /api/v1/events/export", h.export)
+	h.handle("GET /api/v1/events/stats", h.stats)
+	h.handle("GET /api/v1/events/stream", h.stream)
+	if d.Metrics != nil {
+		h.handle("GET /metrics", metrics(d.Metrics))
+	}
 	h.manage()
 	return h
 }

@@ -134,21 +134,28 @@ func (ps params) filter() (query.Filter, error) {
 			all = append(all, f)
 		}
 	}
-	from, err := ps.moment("from", query.NoMin, 0)
+	from, to, err := ps.period()
 	if err != nil {
 		return nil, err
-	}
-	to, err := ps.moment("to", query.NoMax, 24*time.Hour-time.Microsecond)
-	if err != nil {
-		return nil, err
-	}
-	if from > to {
-		return nil, problem.Bad("to", ps["to"], "is before from")
 	}
 	if from != query.NoMin || to != query.NoMax {
 		all = append(all, query.Range{Field: query.OccurredAt, Min: from, Max: to})
 	}
 	return all, nil
+}
+
+// period reads from and to; an end that is not given is open.
+func (ps params) period() (from, to int64, err error) {
+	if from, err = ps.moment("from", query.NoMin, 0); err != nil {
+		return 0, 0, err
+	}
+	if to, err = ps.moment("to", query.NoMax, 24*time.Hour-time.Microsecond); err != nil {
+		return 0, 0, err
+	}
+	if from > to {
+		return 0, 0, problem.Bad("to", ps["to"], "is before from")
+	}
+	return from, to, nil
 }
 
 // moment reads an RFC 3339 time, or a date, which means the moment that lies into after its first.

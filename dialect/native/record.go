@@ -17,8 +17,26 @@ import (
 	"countersign/store"
 )
 
+// Ingest is what a request sent and what became of it.
+type Ingest struct {
+	Bytes  int64 // decompressed, as far as they were read
+	Events int   // as far as they were read
+	// Accepted and Duplicates add up to Events unless there is an Err, which says why nothing is recorded.
+	Accepted, Duplicates int
+	Err                  error
+}
+
 // record answers POST /api/v1/events: all the events of the body are recorded, or none.
 func (h *Handler) record(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
+	var in Ingest
+	in.Err = h.ingest(w, r, c, &in)
+	if h.ingested != nil {
+		h.ingested(in)
+	}
+	return in.Err
+}
+
+func (h *Handler) ingest(w http.ResponseWriter, r *http.Request, c identity.Caller, in *Ingest) error {
 	ps, err := parseParams(r.URL.RawQuery, "proof")
 	if err != nil {
 		return err
@@ -37,6 +55,7 @@ func (h *Handler) record(w http.ResponseWriter, r *http.Request, c identity.Call
 	}
 	defer body.release()
 	events, err := readEvents(body, form, c)
+	in.Bytes, in.Events = body.bytes, len(events)
 	if err != nil {
 		return err
 	}
@@ -44,6 +63,7 @@ func (h *Handler) record(w http.ResponseWriter, r *http.Request, c identity.Call
 	if err != nil {
 		return err
 	}
+	in.Accepted, in.Duplicates = receipt.Accepted, receipt.Duplicates
 	writeReceipt(w, &receipt, proof || len(events) == 1)
 	return nil
 }
@@ -69,7 +89,7 @@ func mediaType(header http.Header) string {
 }
 
 // readEvents decodes the whole body and checks each event as soon as it is complete, so that a refused
-// one costs no more than what came before it.
+// one costs no more than what came before it. With an error it returns those before.
 func readEvents(body *ingestBody, form event.Form, c identity.Caller) ([]event.Event, error) {
 	var (
 		events  []event.Event
@@ -79,19 +99,19 @@ func readEvents(body *ingestBody, form event.Form, c identity.Caller) ([]event.E
 	for {
 		e, err := d.Next()
 		if body.err != nil {
-			return nil, body.err
+			return events, body.err
 		}
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return events, err
 		}
 		if err := check(&e, c, &allowed); err != nil {
-			return nil, at(len(events), err)
+			return events, at(len(events), err)
 		}
 		if !body.charge(eventOverhead) {
-			return nil, errMemory()
+			return events, errMemory()
 		}
 		events = append(events, e)
 	}

@@ -2,11 +2,15 @@ package native_test
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,11 +83,15 @@ func TestExportCanBeReadBackIn(t *testing.T) {
 
 func TestExportRefusesBadParameters(t *testing.T) {
 	a := newAPI(t)
-	for query, field := range map[string]string{"format=csv": "format", "format=": "format", "limit=5": "limit", "offset=5": "offset", "as_of=1": "as_of", "q=(": "q"} {
+	for query, field := range map[string]string{
+		"format=xml": "format", "format=": "format", "limit=5": "limit", "offset=5": "offset", "as_of=1": "as_of", "q=(": "q",
+		"guard=false": "guard", "format=csv&guard=no": "guard", "format=ndjson&guard=true": "guard",
+		"after=-1": "after", "after=x": "after", "after=9223372036854775807": "after", "after=1&sort=seq:desc": "after", "after=1&sort=action": "after",
+	} {
 		w := a.do(request{path: "/api/v1/events/export?" + query})
 		m := must(t, w, 400)
 		wantProblem(t, w, 400, "invalid", map[string]any{"field": field, "position": m["position"]})
-		if w.Header().Get("X-Countersign-As-Of") != "" {
+		if w.Header().Get("X-Countersign-As-Of") != "" || w.Header().Get("Trailer") != "" {
 			t.Error("a refusal has a tree size")
 		}
 	}
@@ -100,9 +108,20 @@ func TestExportThatFailsAtOnceIsAProblem(t *testing.T) {
 	}
 }
 
+// incompressible is a text that stays long.
+var incompressible = func() string {
+	b := make([]byte, 75<<10)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return base64.StdEncoding.EncodeToString(b)
+}()
+
 // aLot is an entry that fills more than one piece of an export.
 func aLot() *event.Entry {
-	return &event.Entry{Event: event.Event{Description: event.TextOf(strings.Repeat("x", 100<<10))}}
+	e := &event.Entry{RecordedBy: event.TextOf("someone"), Event: event.Event{
+		Action: "LOGIN", Resource: event.Resource{Type: "USER"}, Source: "example/app", Description: event.TextOf(incompressible),
+	}}
+	e.Normalize("acme")
+	return e
 }
 
 func TestExportThatBreaksOffIsToldFromACompleteOne(t *testing.T) {
@@ -117,14 +136,31 @@ func TestExportThatBreaksOffIsToldFromACompleteOne(t *testing.T) {
 	a := faked(t, f, 0)
 	web := httptest.NewServer(a.handler)
 	defer web.Close()
-	resp := get(t, web, a.admin)
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if resp.StatusCode != 200 || err == nil {
-		t.Errorf("status %d and no error after %d bytes", resp.StatusCode, len(b))
-	}
-	if strings.Contains(string(b), "complete") {
-		t.Error("the export says that it is complete")
+	for _, coding := range []string{"identity", "gzip"} {
+		resp := get(t, web, a.admin, coding)
+		if resp.Header.Get("Content-Encoding") == "gzip" != (coding == "gzip") {
+			t.Errorf("%s: content encoding %q", coding, resp.Header.Get("Content-Encoding"))
+		}
+		b, err := io.ReadAll(resp.Body)
+		if resp.StatusCode != 200 || err == nil {
+			t.Errorf("%s: status %d and no error after %d bytes", coding, resp.StatusCode, len(b))
+		}
+		if resp.Trailer.Get("X-Countersign-Complete") != "" {
+			t.Errorf("%s: the trailer says that the export is complete", coding)
+		}
+		if coding == "gzip" {
+			gz, err := gzip.NewReader(bytes.NewReader(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err = io.ReadAll(gz); err == nil {
+				t.Error("gzip: the stream has its end")
+			}
+		}
+		if strings.Contains(string(b), "complete") {
+			t.Errorf("%s: the export says that it is complete", coding)
+		}
+		resp.Body.Close()
 	}
 }
 
@@ -145,7 +181,7 @@ func TestExportEndsWhenTheReaderLeaves(t *testing.T) {
 	a := faked(t, f, 0)
 	web := httptest.NewServer(a.handler)
 	defer web.Close()
-	resp := get(t, web, a.admin)
+	resp := get(t, web, a.admin, "identity")
 	if _, err := bufio.NewReader(resp.Body).ReadByte(); err != nil {
 		t.Fatal(err)
 	}
@@ -157,13 +193,14 @@ func TestExportEndsWhenTheReaderLeaves(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, web *httptest.Server, token string) *http.Response {
+func get(t *testing.T, web *httptest.Server, token, coding string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", web.URL+"/api/v1/events/export", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Accept-Encoding", coding)
 	resp, err := web.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,14 @@
-// Package client sends events to a server over its native API.
+// Package client is for programs that send events to a server over its native API, and for those that read
+// the trail.
+//
+// Terms. An event is what happened; once recorded it is an entry and has a seq, its place in the trail. A
+// Writer collects events and sends them in batches; Append sends one request. Pages reads what a search
+// finds, Stream what is being recorded, Export everything.
+//
+// Promises. Writer: every event that it takes is told of exactly once, as recorded or as failed; ids are fixed
+// before the first try, so that however often a request is repeated nothing is recorded twice. Stream and
+// Export: after a break they go on at the next entry; nothing is missing and nothing comes twice. What ended
+// early never looks like what is complete.
 //
 // A failure that the server tells of is a *problem.Error with the kind, the field and the event that the
 // server named, so that the sender can leave out one event or wait and go on. What never reached the server,
@@ -37,7 +47,8 @@ type Options struct {
 	Token string
 	// CA holds PEM certificates to trust instead of those of the system; empty means the system's.
 	CA []byte
-	// Timeout bounds one request from its first byte to the last of its answer; 0 means two minutes.
+	// Timeout bounds one request from its first byte to the last of its answer; 0 means two minutes. Exports
+	// and streams may last; of them it bounds how long nothing arrives.
 	Timeout time.Duration
 }
 
@@ -50,6 +61,8 @@ const (
 // Client talks to one server. It may be used by many goroutines at once.
 type Client struct {
 	http  *http.Client
+	long  *http.Client  // for answers without an end to wait for
+	idle  time.Duration // how long nothing of a long answer may arrive
 	base  string
 	token string
 }
@@ -82,12 +95,11 @@ func New(o Options) (*Client, error) {
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		http: &http.Client{
-			Transport:     transport,
-			Timeout:       timeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		http:  &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: stay},
+		long:  &http.Client{Transport: transport, CheckRedirect: stay},
+		idle:  timeout,
 		base:  strings.TrimRight(u.String(), "/"),
 		token: o.Token,
 	}, nil
@@ -96,22 +108,26 @@ func New(o Options) (*Client, error) {
 // Close lets go of connections that are not in use.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Receipt is what the server says of events that it recorded.
-type Receipt struct {
-	Accepted   int `json:"accepted"`
-	Duplicates int `json:"duplicates"`
-	// FirstSeq and LastSeq are nil when all events were duplicates.
-	FirstSeq *uint64 `json:"first_seq"`
-	LastSeq  *uint64 `json:"last_seq"`
-}
-
 // Append sends the events in one request. All of them are recorded, or none.
 func (c *Client) Append(ctx context.Context, events []event.Event) (Receipt, error) {
-	body, err := encode(events)
+	lines := make([][]byte, len(events))
+	for i := range events {
+		lines[i] = append(event.AppendJSON(nil, &events[i]), '\n')
+	}
+	body, err := compress(lines)
 	if err != nil {
 		return Receipt{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+eventsPath, bytes.NewReader(body))
+	return c.send(ctx, body, len(events), false)
+}
+
+// send sends n events as gzipped NDJSON. With proof the answer says of each of them where it stands.
+func (c *Client) send(ctx context.Context, body []byte, n int, proof bool) (Receipt, error) {
+	path := eventsPath
+	if proof {
+		path += "?proof=true"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return Receipt{}, fmt.Errorf("send events: %w", err)
 	}
@@ -123,23 +139,20 @@ func (c *Client) Append(ctx context.Context, events []event.Event) (Receipt, err
 	if err := c.do(req, http.StatusCreated, &receipt); err != nil {
 		return Receipt{}, err
 	}
-	if receipt.Accepted < 0 || receipt.Duplicates < 0 || receipt.Accepted+receipt.Duplicates != len(events) {
-		return Receipt{}, fmt.Errorf("send events: the server counts %d accepted and %d duplicates of %d events",
-			receipt.Accepted, receipt.Duplicates, len(events))
+	if err := receipt.check(n); err != nil {
+		return Receipt{}, err
 	}
 	return receipt, nil
 }
 
-// encode returns the events as gzipped NDJSON.
-func encode(events []event.Event) ([]byte, error) {
+// compress returns the lines as one gzipped body.
+func compress(lines [][]byte) ([]byte, error) {
 	var body bytes.Buffer
 	z, err := gzip.NewWriterLevel(&body, gzip.BestSpeed)
 	if err != nil {
 		return nil, fmt.Errorf("send events: %w", err)
 	}
-	var line []byte
-	for i := range events {
-		line = append(event.AppendJSON(line[:0], &events[i]), '\n')
+	for _, line := range lines {
 		if _, err := z.Write(line); err != nil {
 			return nil, fmt.Errorf("send events: compress: %w", err)
 		}
@@ -152,19 +165,27 @@ func encode(events []event.Event) ([]byte, error) {
 
 // do sends a request and decodes the answer into result, unless that is nil, when it has the wanted status.
 func (c *Client) do(req *http.Request, want int, result any) error {
+	return c.doUpTo(maxAnswerBytes, req, want, result)
+}
+
+// errLargeAnswer is an answer of more bytes than this client reads at one time.
+var errLargeAnswer = errors.New("the server's answer is too large")
+
+// doUpTo is do with a limit of the answer.
+func (c *Client) doUpTo(limit int64, req *http.Request, want int, result any) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return unreached(req.Context(), err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
 		return unreached(req.Context(), err)
 	case resp.StatusCode != want:
 		return refusal(resp, body)
-	case len(body) > maxAnswerBytes:
-		return fmt.Errorf("the server's answer is larger than %d bytes", maxAnswerBytes)
+	case int64(len(body)) > limit:
+		return fmt.Errorf("%w: more than %d bytes", errLargeAnswer, limit)
 	}
 	if result == nil {
 		return nil

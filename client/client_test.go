@@ -3,6 +3,7 @@ package client_test
 import (
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ func serve(t *testing.T, f http.HandlerFunc) *client.Client {
 }
 
 func TestEventsArriveAsTheyWereSent(t *testing.T) {
+	const answer = `{"accepted":2,"duplicates":1,"first_seq":7,"last_seq":8,"checkpoint":"later"}`
 	sent := events(t, 3)
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost || r.URL.Path != "/api/v1/events" || r.Header.Get("Authorization") != "Bearer "+token ||
@@ -81,14 +83,15 @@ func TestEventsArriveAsTheyWereSent(t *testing.T) {
 			t.Errorf("events (-sent +got):\n%s", diff)
 		}
 		w.WriteHeader(http.StatusCreated)
-		io.WriteString(w, `{"accepted":2,"duplicates":1,"first_seq":7,"last_seq":8,"checkpoint":"later"}`)
+		io.WriteString(w, answer)
 	})
 	got, err := c.Append(t.Context(), sent)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, last := uint64(7), uint64(8)
-	if diff := cmp.Diff(client.Receipt{Accepted: 2, Duplicates: 1, FirstSeq: &first, LastSeq: &last}, got); diff != "" {
+	want := client.Receipt{Accepted: 2, Duplicates: 1, FirstSeq: &first, LastSeq: &last, JSON: json.RawMessage(answer)}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("receipt (-want +got):\n%s", diff)
 	}
 }

@@ -1,0 +1,69 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Receipt is what the server says of events that it recorded.
+type Receipt struct {
+	Accepted   int
+	Duplicates int
+	// FirstSeq and LastSeq are nil when all events were duplicates.
+	FirstSeq *uint64
+	LastSeq  *uint64
+	// Entries says of each event, in the order in which they were sent, where it stands. It is there for one
+	// event, and for all events that a Writer sent.
+	Entries []Recorded
+	// JSON is the answer as the server wrote it. What a later release of the server adds to it, and what a
+	// proof therefore needs, is kept here.
+	JSON json.RawMessage
+}
+
+// Recorded says where one event stands in the trail.
+type Recorded struct {
+	ID        string
+	Seq       uint64
+	Duplicate bool // the same event was recorded before
+	// JSON is this entry of the answer as the server wrote it. Servers that prove what they acknowledge put
+	// the proof there.
+	JSON json.RawMessage
+}
+
+// UnmarshalJSON reads the answer to POST /api/v1/events.
+func (r *Receipt) UnmarshalJSON(b []byte) error {
+	var v struct {
+		Accepted   int        `json:"accepted"`
+		Duplicates int        `json:"duplicates"`
+		FirstSeq   *uint64    `json:"first_seq"`
+		LastSeq    *uint64    `json:"last_seq"`
+		Entries    []Recorded `json:"entries"`
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	*r = Receipt{v.Accepted, v.Duplicates, v.FirstSeq, v.LastSeq, v.Entries, append(json.RawMessage(nil), b...)}
+	return nil
+}
+
+// UnmarshalJSON reads an element of the answer's entries.
+func (r *Recorded) UnmarshalJSON(b []byte) error {
+	var v struct {
+		ID        string `json:"id"`
+		Seq       uint64 `json:"seq"`
+		Duplicate bool   `json:"duplicate"`
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	*r = Recorded{v.ID, v.Seq, v.Duplicate, append(json.RawMessage(nil), b...)}
+	return nil
+}
+
+// check refuses a receipt that does not add up to n events: it is then not known what was recorded.
+func (r *Receipt) check(n int) error {
+	if r.Accepted < 0 || r.Duplicates < 0 || r.Accepted+r.Duplicates != n {
+		return fmt.Errorf("send events: the server counts %d accepted and %d duplicates of %d events", r.Accepted, r.Duplicates, n)
+	}
+	return nil
+}

@@ -1,5 +1,10 @@
 package identity
 
+import (
+	"context"
+	"slices"
+)
+
 // Permission is one thing that a role may allow.
 type Permission uint8
 
@@ -106,6 +111,24 @@ func Roles() []Role {
 		out[i] = rule.role
 	}
 	return out
+}
+
+// RoleRule is a role with what it allows.
+type RoleRule struct {
+	Role        Role
+	Permissions []Permission
+}
+
+// RoleRules returns all roles, in the order of the table, to a caller who may see users.
+func (d *Directory) RoleRules(_ context.Context, c Caller) ([]RoleRule, error) {
+	if !c.mayAnywhere(ViewUsers) {
+		return nil, mayNot(ViewUsers)
+	}
+	out := make([]RoleRule, len(roleRules))
+	for i, rule := range roleRules {
+		out[i] = RoleRule{rule.role, slices.Clone(rule.may)}
+	}
+	return out, nil
 }
 
 // Has reports whether the role allows p where it is granted. A name that is no role allows nothing.

@@ -80,6 +80,9 @@ func (f *fixture) play(t *testing.T, request string) string {
 	lines.Scan()
 	method, target, _ := strings.Cut(lines.Text(), " ")
 	r := httptest.NewRequestWithContext(t.Context(), method, "/", nil)
+	for name, id := range f.ids {
+		target = strings.ReplaceAll(target, "$id_"+name, id)
+	}
 	if err := f.target(r, target); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +127,11 @@ func (f *fixture) play(t *testing.T, request string) string {
 	if w.Body.Len() > 0 {
 		out += show(w.Body.Bytes())
 	}
-	return strings.ReplaceAll(out, f.root.UserID, "$root") // the only id that is made anew each time
+	// The ids that are made anew each time.
+	for name, id := range f.ids {
+		out = strings.ReplaceAll(out, id, "$id_"+name)
+	}
+	return strings.ReplaceAll(out, f.root.UserID, "$root")
 }
 
 // target sets the URL as a server would read it from the request line, without repairing anything.

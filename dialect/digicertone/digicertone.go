@@ -1,5 +1,5 @@
 // Package digicertone is the DigiCert ONE Account Manager compatible API under /account/api/v1: the audit
-// log, users and accounts, to be read by scripts that were written for the vendor, unchanged.
+// log, users, accounts, roles and API tokens, to be read by scripts that were written for the vendor, unchanged.
 //
 // Terms. An item is an entry as this vendor shows it. A refusal is an answer other than 200.
 //
@@ -84,12 +84,15 @@ func New(d Deps) *Handler {
 	}
 	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, signIn: d.SignIn, scanning: make(chan struct{}, 1)}
 	h.routes = map[string]endpoint{
-		Prefix + "audit-log":      h.entries,
-		Prefix + "audit-log/{id}": h.entry,
-		Prefix + "user":           h.users,
-		Prefix + "user/{id}":      h.user,
-		Prefix + "account":        h.accounts,
-		Prefix + "account/{id}":   h.account,
+		Prefix + "audit-log":             h.entries,
+		Prefix + "audit-log/{id}":        h.entry,
+		Prefix + "user":                  h.users,
+		Prefix + "user/{id}":             h.user,
+		Prefix + "account":               h.accounts,
+		Prefix + "account/{id}":          h.account,
+		Prefix + "role":                  h.roles,
+		Prefix + "api-access-token":      h.tokens,
+		Prefix + "api-access-token/{id}": h.token,
 	}
 	return h
 }

@@ -45,6 +45,7 @@ var (
 	errMethod    = &refusal{status: http.StatusMethodNotAllowed, code: codeMethod, message: "Method not allowed.", allow: "GET, HEAD"}
 	errNoUser    = &refusal{status: http.StatusNotFound, code: codeNotFound, message: "User not found."}
 	errNoAccount = &refusal{status: http.StatusNotFound, code: codeNotFound, message: "Account not found."}
+	errNoToken   = &refusal{status: http.StatusNotFound, code: codeNotFound, message: "API access token not found."}
 	errNoEntry   = &refusal{status: http.StatusNotFound, code: codeNotFound, message: "Audit log not found."}
 )
 

@@ -30,6 +30,7 @@ type fixture struct {
 	directory *identity.Directory
 	root      identity.Caller
 	tokens    map[string]string
+	ids       map[string]string // of the tokens
 }
 
 func setUp(t testing.TB) *fixture {
@@ -42,7 +43,7 @@ func setUp(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	f := &fixture{trail: &trail{}, directory: d, tokens: map[string]string{"root": strings.Repeat("root-token ", 4) + "end"}}
+	f := &fixture{trail: &trail{}, directory: d, tokens: map[string]string{"root": strings.Repeat("root-token ", 4) + "end"}, ids: map[string]string{}}
 	if _, _, err := d.Bootstrap(t.Context(), f.tokens["root"]); err != nil {
 		t.Fatal(err)
 	}
@@ -111,11 +112,11 @@ func (f *fixture) estate(t testing.TB) {
 func (f *fixture) token(t testing.TB, name string, n identity.NewToken) {
 	t.Helper()
 	n.Name = name
-	_, secret, err := f.directory.CreateToken(t.Context(), f.root, n)
+	made, secret, err := f.directory.CreateToken(t.Context(), f.root, n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.tokens[name] = secret
+	f.tokens[name], f.ids[name] = secret, made.ID
 }
 
 // overStore puts the API over a store in place of the trail in memory, and returns it.

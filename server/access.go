@@ -22,6 +22,7 @@ type access struct {
 	caller  identity.Caller
 	known   bool  // caller has signed in
 	reads   *read // what is not recorded yet, nil for nothing
+	asked   *read // the first that was read
 	waited  bool  // for more to read
 }
 

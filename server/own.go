@@ -38,6 +38,8 @@ const (
 	typeDenied      = "AUTHORIZATION_FAILURE"
 	typeToken       = "APIKEY"
 	typeCertificate = "CLIENT_AUTH_CERT"
+
+	attrCredential = "credential_id"
 )
 
 // exports are the routes that hand out whole results to be kept, which is more than reading.
@@ -95,7 +97,7 @@ func (a *auditor) by(x *access, c identity.Caller, action string, on event.Resou
 		Description: event.TextOf(description),
 		Client:      event.Client{IP: event.TextOrAbsent(x.from())},
 		Source:      ownSource,
-		Attributes:  []event.Attribute{{Name: "dialect", Value: x.dialect}, {Name: "credential_id", Value: c.CredentialID()}},
+		Attributes:  []event.Attribute{{Name: "dialect", Value: x.dialect}, {Name: attrCredential, Value: c.CredentialID()}},
 	}
 }
 
@@ -142,7 +144,7 @@ func (a *auditor) ended(x *access, r *http.Request, status int, aborted bool) {
 	if status == http.StatusForbidden {
 		a.denied(x, r)
 	}
-	if x.reads != nil {
+	if x.toRecord() {
 		a.read(x, r, aborted || status >= http.StatusInternalServerError)
 	}
 }

@@ -57,7 +57,9 @@ func (t *trail) Each(ctx context.Context, q query.Query, fn func(*event.Entry) e
 	}
 	var rows uint64
 	page, err := t.store.Each(ctx, q, func(e *event.Entry) error {
-		rows++ // also one that cannot be sent: part of it may be with the reader
+		if !a.waited || !a.recordOf(e) {
+			rows++ // also one that cannot be sent: part of it may be with the reader
+		}
 		return fn(e)
 	})
 	if err == nil || rows > 0 {
@@ -109,13 +111,14 @@ func (t *trail) Stats(ctx context.Context, q query.Query, b store.Breakdown) (st
 }
 
 // Wait returns when the trail has more than size entries. A request that waits goes on for long, so what it
-// has read is recorded now; of the many times that it wakes up and finds nothing, only the first.
+// has read is recorded now; of the many times that it wakes up and finds nothing, only the first. The record
+// of its reading is nothing: one who follows it would for ever be woken by having read it.
 func (t *trail) Wait(ctx context.Context, size uint64) error {
 	a, err := accessOf(ctx)
 	if err != nil {
 		return err
 	}
-	if a.reads != nil && (a.reads.rows > 0 || !a.waited) {
+	if a.toRecord() {
 		t.audit.read(a, a.request, false)
 	}
 	a.reads, a.waited = nil, true
@@ -152,16 +155,30 @@ type seen struct {
 	size        uint64
 }
 
-// read notes what was read. A request that has to look again to find one thing (an id that may be of two
-// kinds) reads once: its first question is what was asked.
+// read notes what was read. A request that looks again, for one thing that may be of two kinds or for what
+// is new since, asks the same: its first question is what was asked.
 func (a *access) read(q query.Query, s seen) {
-	if a.reads == nil {
+	switch {
+	case a.reads != nil:
+		s.rows += a.reads.rows
+		a.reads.seen = s
+	case a.asked != nil:
+		again := *a.asked
+		again.seen = s
+		a.reads = &again
+	default:
 		filter, left := leaveOwn(q.Filter)
 		a.reads = &read{filter: query.Print(filter), sort: query.PrintSort(q.Sort), own: !left, seen: s}
-		return
+		a.asked = a.reads
 	}
-	s.rows += a.reads.rows
-	a.reads.seen = s
+}
+
+// toRecord tells whether something was read that is not recorded yet.
+func (a *access) toRecord() bool { return a.reads != nil && (a.reads.rows > 0 || !a.waited) }
+
+// recordOf tells whether e records a read with the credential of this request.
+func (a *access) recordOf(e *event.Entry) bool {
+	return e.Source == ownSource && e.Action == actionRead && e.Attribute(attrCredential).Value == a.caller.CredentialID()
 }
 
 var ownLeftOut = query.Print(query.Not{Filter: identity.OwnRecords()})

@@ -86,10 +86,10 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, c identity.Call
 	if err := s.renew(); err != nil {
 		return err
 	}
-	if !h.streams.begin(c.TokenID, h.maxStreams) {
+	if !h.streams.begin(c.CredentialID(), h.maxStreams) {
 		return &problem.Error{Kind: problem.Throttled, Detail: fmt.Sprintf("the credential has %d streams open, which is the limit", h.maxStreams), RetryAfter: heartbeat}
 	}
-	defer h.streams.end(c.TokenID)
+	defer h.streams.end(c.CredentialID())
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // else nginx keeps events back
 	if r.Method == http.MethodHead {

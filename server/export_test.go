@@ -42,6 +42,15 @@ func NewSelfSigned(dir string, names []string, now func() time.Time) *SelfSigned
 // Certificate returns the certificate to use now.
 var Certificate = (*selfSigned).certificate
 
+// Routes returns the routes of all dialects.
+func (s *Server) Routes() []string {
+	var all []string
+	for _, d := range s.dialects {
+		all = append(all, d.Routes()...)
+	}
+	return all
+}
+
 // Recorded waits until all that was done so far is in the trail.
 func (s *Server) Recorded() {
 	for a := s.audit; ; time.Sleep(time.Millisecond) {

@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"dialect/native":      {"event", "identity", "problem", "query", "store"},
 	"event":               {},
 	"identity":            {"event", "internal/durable", "problem", "query"},
+	"internal/apicheck":   {"web"},
 	"internal/crashfs":    {"internal/durable"},
 	"internal/durable":    {},
 	"internal/testkit":    {"event"},
@@ -38,6 +39,7 @@ var layers = map[string][]string{
 	"store":               {"event", "internal/durable", "problem", "query", "wal"},
 	"store/storetest":     {"event", "internal/testkit", "problem", "query", "store"},
 	"wal":                 {"internal/durable"},
+	"web":                 {},
 }
 
 func TestPackagesImportOnlyTheLayersBelowThem(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"countersign/event"
 	"countersign/identity"
 	"countersign/query"
+	"countersign/internal/apicheck"
 	"countersign/server"
 )
 
@@ -59,6 +60,7 @@ type running struct {
 	stop   context.CancelFunc
 	ended  chan error // gets what Serve returned
 	client *http.Client
+	plain  *http.Client // for answers that no API would give
 }
 
 func config(t testing.TB, log io.Writer) server.Config {
@@ -103,7 +105,8 @@ func startWith(t testing.TB, settings func(*server.Config), set func(*server.Ser
 	}
 	r.addr = l.Addr().String()
 	r.url = s.URL(l)
-	r.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	r.plain = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	r.client = &http.Client{Transport: apicheck.Transport(t, r.plain.Transport)}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	go func() { r.ended <- s.Serve(ctx, l, r.stdout) }()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"countersign/query"
+	"countersign/internal/apicheck"
 	"countersign/server"
 )
 
@@ -38,7 +39,7 @@ func TestSelfSignedCertificateIsKeptTrustedAndSpeaksHTTP2(t *testing.T) {
 		}
 		pool := x509.NewCertPool()
 		pool.AppendCertsFromPEM(cert)
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
+		client := &http.Client{Transport: apicheck.Transport(t, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true})}
 		_, url, _ := strings.Cut(stdout.String(), "listening on ")
 		if !strings.HasPrefix(url, "https://127.0.0.1:") {
 			t.Errorf("prints %q", url)

@@ -11,6 +11,7 @@ import (
 
 	"countersign/dialect/digicertone"
 	"countersign/identity"
+	"countersign/internal/apicheck"
 	"countersign/store"
 )
 
@@ -26,7 +27,8 @@ import (
 // one.
 type fixture struct {
 	*trail
-	handler   *digicertone.Handler
+	handler   http.Handler
+	bare      http.Handler // the same, not held to the OpenAPI document
 	directory *identity.Directory
 	root      identity.Caller
 	tokens    map[string]string
@@ -53,7 +55,8 @@ func setUp(t testing.TB) *fixture {
 	}
 	f.estate(t)
 	now.Store(&after) // $old has ended
-	f.handler = digicertone.New(digicertone.Deps{Trail: f.trail, Identity: d})
+	f.bare = digicertone.New(digicertone.Deps{Trail: f.trail, Identity: d})
+	f.handler = apicheck.Handler(t, f.bare)
 	return f
 }
 
@@ -127,7 +130,7 @@ func (f *fixture) overStore(t testing.TB) *store.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	f.handler = digicertone.New(digicertone.Deps{Trail: stored{s}, Identity: f.directory})
+	f.handler = apicheck.Handler(t, digicertone.New(digicertone.Deps{Trail: stored{s}, Identity: f.directory}))
 	return s
 }
 

@@ -15,6 +15,7 @@ import (
 	"countersign/dialect/native"
 	"countersign/event"
 	"countersign/identity"
+	"countersign/internal/apicheck"
 	"countersign/query"
 	"countersign/store"
 )
@@ -44,7 +45,7 @@ func newAPI(t testing.TB) *api {
 			t.Error(err)
 		}
 	})
-	return &api{t, native.New(native.Deps{Trail: trail, Identity: dir}), trail, dir, admin}
+	return &api{t, apicheck.Handler(t, native.New(native.Deps{Trail: trail, Identity: dir})), trail, dir, admin}
 }
 
 func newDirectory(t testing.TB, path string) (d *identity.Directory, admin string) {
@@ -70,7 +71,7 @@ func faked(t testing.TB, f *fakeTrail, ingestBytes int64) *api {
 	t.Helper()
 	dir, admin := newDirectory(t, filepath.Join(t.TempDir(), "control.db"))
 	h := native.New(native.Deps{Trail: f, Identity: dir, IngestBytes: ingestBytes})
-	return &api{t, h, nil, dir, admin}
+	return &api{t, apicheck.Handler(t, h), nil, dir, admin}
 }
 
 type fakeTrail struct {

@@ -44,7 +44,10 @@ func newWorld(t *testing.T, at twin) *world {
 	t.Helper()
 	w := &world{tokens: map[string]string{"root": bootstrapToken, "unknown": "an-unknown-token", "none": ""}, ids: map[string]string{}}
 	dir := filepath.Join(t.TempDir(), "data")
-	w.fill(t, dir, at)
+	seed(t, dir, func(e *estate) {
+		e.w = w
+		e.make(at)
+	})
 	w.running = startWith(t, func(c *server.Config) { c.Data = dir }, func(s *server.Server) {
 		if _, err := s.Trail.Append(t.Context(), hiddenEvents(t, at), "seed"); err != nil {
 			t.Fatal(err)
@@ -53,20 +56,23 @@ func newWorld(t *testing.T, at twin) *world {
 	return w
 }
 
-// fill makes the estate as it was left two months ago.
-func (w *world) fill(t *testing.T, dir string, at twin) {
+// seed makes a data directory as it was left two months ago, with the administrator and what fill adds.
+func seed(t *testing.T, dir string, fill func(*estate)) {
 	t.Helper()
 	data, err := store.Claim(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := seeded
-	d, err := identity.Open(t.Context(), filepath.Join(dir, store.ControlName), identity.Options{Now: func() time.Time { return clock }, Unrecorded: true})
+	d, err := identity.Open(t.Context(), filepath.Join(dir, store.ControlName), identity.Options{Now: func() time.Time { return seeded }, Unrecorded: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := estate{t: t, d: d, w: w}
-	e.make(at)
+	e := &estate{t: t, d: d, w: &world{tokens: map[string]string{}, ids: map[string]string{}}}
+	_, _, err = d.Bootstrap(t.Context(), bootstrapToken)
+	e.must(err)
+	e.root, err = d.Authenticate(t.Context(), identity.Credential{Token: bootstrapToken})
+	e.must(err)
+	fill(e)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -91,16 +97,12 @@ func (e *estate) must(err error) {
 
 func (e *estate) make(at twin) {
 	ctx := e.t.Context()
-	_, _, err := e.d.Bootstrap(ctx, bootstrapToken)
-	e.must(err)
-	e.root, err = e.d.Authenticate(ctx, identity.Credential{Token: bootstrapToken})
-	e.must(err)
 	for id, name := range map[string]string{at.objects: "Hidden Ltd", "other": "Other GmbH"} {
-		_, err = e.d.CreateAccount(ctx, e.root, identity.NewAccount{ID: id, Name: name, FriendlyIdentifier: "f-" + id})
+		_, err := e.d.CreateAccount(ctx, e.root, identity.NewAccount{ID: id, Name: name, FriendlyIdentifier: "f-" + id})
 		e.must(err)
 	}
 	for _, id := range []string{"emea", "apac"} {
-		_, err = e.d.CreateDivision(ctx, e.root, identity.NewDivision{ID: id, Account: at.objects, Name: "Hidden " + id})
+		_, err := e.d.CreateDivision(ctx, e.root, identity.NewDivision{ID: id, Account: at.objects, Name: "Hidden " + id})
 		e.must(err)
 	}
 	admin := func(account string, divisions ...string) []identity.Grant {

@@ -3,210 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"countersign/identity"
 )
-
-// resource is one kind of thing under /api/v1 that the command line makes, lists, shows and deletes.
-type resource struct {
-	name    string // account
-	plural  string // accounts, as in the path
-	short   string
-	columns []column
-	// scope, when not empty, is a query parameter that show and delete need beside the id.
-	scope string
-	// filters are query parameters of list.
-	filters []string
-	// create adds the flags of a new one and returns what makes the request body of them.
-	create  func(cmd *cobra.Command) func() (any, error)
-	example string
-	purge   bool
-}
-
-// column is a member of the answer shown in a table.
-type column struct{ title, member string }
-
-func resourceCommands() []*cobra.Command {
-	var cmds []*cobra.Command
-	for _, r := range []resource{accountResource, divisionResource, userResource, tokenResource} {
-		cmds = append(cmds, r.command())
-	}
-	return cmds
-}
-
-func (r resource) command() *cobra.Command {
-	cmd := &cobra.Command{Use: r.name, Short: r.short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(r.createCommand(), r.listCommand(), r.showCommand(), r.deleteCommand())
-	return cmd
-}
-
-func (r resource) createCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "create", Short: "Make " + article(r.name), Example: r.example, Args: noArgs}
-	connect, output := serverFlags(cmd), outputFlag(cmd)
-	body := r.create(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkOutput(*output); err != nil {
-			return err
-		}
-		in, err := body()
-		if err != nil {
-			return err
-		}
-		return r.call(cmd, connect, *output, http.MethodPost, "/api/v1/"+r.plural, in)
-	}
-	return cmd
-}
-
-func (r resource) listCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List " + r.plural, Example: "  countersign " + r.name + " list --output json", Args: noArgs}
-	connect, output := serverFlags(cmd), outputFlag(cmd)
-	values := r.parameters(cmd, r.filters...)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkOutput(*output); err != nil {
-			return err
-		}
-		items, err := r.all(cmd, connect, values())
-		if err != nil {
-			return err
-		}
-		if *output == "json" {
-			return printJSON(cmd.OutOrStdout(), items)
-		}
-		return r.table(cmd.OutOrStdout(), items)
-	}
-	return cmd
-}
-
-// all reads every page of the list.
-func (r resource) all(cmd *cobra.Command, connect connection, q url.Values) ([]json.RawMessage, error) {
-	c, err := connect()
-	if err != nil {
-		return nil, err
-	}
-	items := []json.RawMessage{}
-	for {
-		var page struct {
-			Total int               `json:"total"`
-			Items []json.RawMessage `json:"items"`
-		}
-		q.Set("offset", fmt.Sprint(len(items)))
-		q.Set("limit", "1000")
-		if err := c.Call(cmd.Context(), http.MethodGet, "/api/v1/"+r.plural+"?"+q.Encode(), nil, &page); err != nil {
-			return nil, err
-		}
-		items = append(items, page.Items...)
-		if len(page.Items) == 0 || len(items) >= page.Total {
-			return items, nil
-		}
-	}
-}
-
-func (r resource) showCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "show ID", Short: "Show one " + r.name, Example: "  countersign " + r.name + " show ID" + r.scopeExample(), Args: exactArgs("an ID")}
-	connect, output := serverFlags(cmd), outputFlag(cmd)
-	values := r.parameters(cmd, r.scopes()...)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkOutput(*output); err != nil {
-			return err
-		}
-		return r.call(cmd, connect, *output, http.MethodGet, r.place(args[0], values()), nil)
-	}
-	return cmd
-}
-
-func (r resource) deleteCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "delete ID", Short: "Delete one " + r.name, Example: "  countersign " + r.name + " delete ID" + r.scopeExample(), Args: exactArgs("an ID")}
-	connect := serverFlags(cmd)
-	values := r.parameters(cmd, r.scopes()...)
-	var purge bool
-	if r.purge {
-		cmd.Flags().BoolVar(&purge, "purge", false, "remove the "+r.name+"'s personal values too; look-ups then answer 404")
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := connect()
-		if err != nil {
-			return err
-		}
-		q := values()
-		if purge {
-			q.Set("purge", "true")
-		}
-		return c.Call(cmd.Context(), http.MethodDelete, r.place(args[0], q), nil, nil)
-	}
-	return cmd
-}
-
-func (r resource) scopes() []string {
-	if r.scope == "" {
-		return nil
-	}
-	return []string{r.scope}
-}
-
-func (r resource) scopeExample() string {
-	if r.scope == "" {
-		return ""
-	}
-	return " --" + flagOf(r.scope) + " ACCOUNT"
-}
-
-func (r resource) place(id string, q url.Values) string {
-	p := "/api/v1/" + r.plural + "/" + url.PathEscape(id)
-	if len(q) > 0 {
-		p += "?" + q.Encode()
-	}
-	return p
-}
-
-// flagOf is the flag of a query parameter: account_id is --account.
-func flagOf(parameter string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(parameter, "_id"), "_", "-")
-}
-
-// parameters adds a flag for each query parameter and returns what reads those that were given.
-func (r resource) parameters(cmd *cobra.Command, names ...string) func() url.Values {
-	values := map[string]*string{}
-	for _, name := range names {
-		values[name] = cmd.Flags().String(flagOf(name), "", strings.ReplaceAll(strings.TrimSuffix(name, "_id"), "_", " "))
-	}
-	return func() url.Values {
-		q := url.Values{}
-		for name, v := range values {
-			if *v != "" {
-				q.Set(name, *v)
-			}
-		}
-		return q
-	}
-}
-
-// call sends a request and prints the answer.
-func (r resource) call(cmd *cobra.Command, connect connection, output, method, path string, in any) error {
-	c, err := connect()
-	if err != nil {
-		return err
-	}
-	var out json.RawMessage
-	if err := c.Call(cmd.Context(), method, path, in, &out); err != nil {
-		return err
-	}
-	if output == "json" {
-		return printJSON(cmd.OutOrStdout(), out)
-	}
-	return printObject(cmd.OutOrStdout(), out)
-}
-
-func article(noun string) string {
-	if strings.ContainsRune("aeio", rune(noun[0])) {
-		return "an " + noun
-	}
-	return "a " + noun
-}
 
 var accountResource = resource{
 	name: "account", plural: "accounts", short: "Accounts: the customers whose trails are kept apart",
@@ -223,6 +26,19 @@ var accountResource = resource{
 		f.StringVar(&n.Locale, "locale", "", "locale such as en_US")
 		return func() (any, error) { return given(n) }
 	},
+	updateExample: `  countersign account update ACCOUNT --name 'Example account 1' --to 2027-12-31
+  countersign account update ACCOUNT --active=false`,
+	update: func(m *members) {
+		m.text("name", "name", "name")
+		m.flag("active", "active", "whether the account is active: --active=false when it is not")
+		m.text("friendly_identifier", "friendly-identifier", "the number people know it by")
+		m.text("service_period.from", "from", "first day of service, YYYY-MM-DD")
+		m.text("service_period.to", "to", "last day of service, YYYY-MM-DD")
+		m.text("locale", "locale", "locale such as en_US")
+		m.file("auth_config", "auth-config", "file with a JSON object")
+		m.file("sign_in_methods", "sign-in-methods", "file with a JSON array")
+		m.file("oauth_clients", "oauth-clients", "file with a JSON array")
+	},
 }
 
 var divisionResource = resource{
@@ -238,6 +54,8 @@ var divisionResource = resource{
 		f.StringVar(&n.Name, "name", "", "name (required)")
 		return func() (any, error) { return given(n) }
 	},
+	updateExample: "  countersign division update 677793 --account ACCOUNT --name Europe",
+	update:        func(m *members) { m.text("name", "name", "name") },
 }
 
 var userResource = resource{
@@ -273,6 +91,23 @@ var userResource = resource{
 			}
 			return given(n)
 		}
+	},
+	updateExample: `  countersign user update USER --status LOCKED
+  countersign user update USER --email jane@example.com --also-in OTHER`,
+	update: func(m *members) {
+		m.text("status", "status", "ACTIVE, PENDING or LOCKED, in force with the user's next call")
+		m.text("user_name", "user-name", "sign-in name of a standard user")
+		m.text("friendly_name", "friendly-name", "name of a service user")
+		m.text("first_name", "first-name", "first name")
+		m.text("last_name", "last-name", "last name")
+		m.text("email", "email", "email address")
+		m.text("phone", "phone", "phone number")
+		m.text("description", "description", "description")
+		m.text("locale", "locale", "locale such as en_US")
+		m.text("access_scope", "access-scope", "scope such as account")
+		m.text("primary_account_id", "account", "primary account")
+		m.list("accounts", "also-in", "accounts the user belongs to beside the primary one, all of them; may be repeated, '' for none")
+		m.file("applications", "applications", "file with a JSON array of applications and their permissions")
 	},
 }
 
@@ -313,6 +148,52 @@ var tokenResource = resource{
 		f.StringArrayVar(&n.Sources, "source", nil, "let the token write only this source; may be repeated")
 		return func() (any, error) { return given(n) }
 	},
+	updateExample: `  countersign token update TOKEN --end-date 2027-06-30
+  countersign token update TOKEN --name siem-poller-2`,
+	update: func(m *members) {
+		m.text("name", "name", "name: letters, digits, blanks, - and _")
+		m.text("end_date", "end-date", "last day, YYYY-MM-DD; '' for none")
+		m.flag("enabled", "enabled", "whether it signs in: --enabled=false when not")
+	},
+	switches: true,
+}
+
+var certificateResource = resource{
+	name: "certificate", plural: "certificates", short: "Client certificates: what programs sign in with by mTLS",
+	columns: []column{{"ID", "id"}, {"USER", "user_id"}, {"NAME", "name"}, {"STATUS", "status"}, {"SUBJECT", "subject"}, {"NOT AFTER", "not_after"}, {"LAST USED", "last_used_at"}},
+	filters: []string{"user_id"},
+	example: "  countersign certificate create --user USER --name 'rack 7' --cert client.pem",
+	create: func(cmd *cobra.Command) func() (any, error) {
+		var n identity.NewCertificate
+		var file string
+		f := cmd.Flags()
+		f.StringVar(&n.UserID, "user", "me", "user whom it signs in")
+		f.StringVar(&n.Name, "name", "", "name: letters, digits, blanks, - and _ (required)")
+		f.StringVar(&file, "cert", "", "PEM file with the certificate alone, without chain or key (required)")
+		f.StringArrayVar(&n.Accounts, "bound-account", nil, "let it reach only this account; may be repeated")
+		f.StringArrayVar(&n.Sources, "source", nil, "let it write only this source; may be repeated")
+		return func() (any, error) {
+			if file == "" {
+				return nil, misused("no certificate: give --cert client.pem")
+			}
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("read --cert: %w", err)
+			}
+			// The server would refuse it too, but by then the key has travelled.
+			if strings.Contains(string(b), "PRIVATE KEY-----") {
+				return nil, fmt.Errorf("read --cert: %s holds a private key: give a file with the certificate alone", file)
+			}
+			n.PEM = string(b)
+			return given(n)
+		}
+	},
+	updateExample: "  countersign certificate update CERTIFICATE --name 'rack 8'",
+	update: func(m *members) {
+		m.text("name", "name", "name: letters, digits, blanks, - and _")
+		m.flag("enabled", "enabled", "whether it signs in: --enabled=false when not")
+	},
+	switches: true,
 }
 
 // given returns v as a JSON object without the members that say nothing, so that the server's defaults and

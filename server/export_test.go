@@ -68,6 +68,9 @@ func (s *Server) Recorded() {
 	}
 }
 
+// SetRecorder puts a trail of the test's under the auditor, before anything is served.
+func (s *Server) SetRecorder(r recorder) { s.audit.trail = r }
+
 // Auditor is an auditor over a trail of the test's.
 type Auditor = auditor
 

@@ -2,6 +2,7 @@ package native
 
 import (
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -114,13 +115,10 @@ func needsQuotes(s string) bool {
 // had been guarded from that: the guard can be taken off again only if what begins with an apostrophe always
 // gets another.
 func formulaLike(s string) bool {
-	for _, r := range s { // only the first
-		switch r {
-		case '=', '+', '-', '@', '\t', '\r', '\n', '\'',
-			'＝', '＋', '－', '＠': // full-width: a spreadsheet set to an East Asian language takes them for the narrow ones
-			return true
-		}
-		return false
+	switch first, _ := utf8.DecodeRuneInString(s); first {
+	case '=', '+', '-', '@', '\t', '\r', '\n', '\'',
+		'＝', '＋', '－', '＠': // full-width: a spreadsheet set to an East Asian language takes them for the narrow ones
+		return true
 	}
 	return false
 }

@@ -100,7 +100,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, c identity.Call
 	if h.stopping != nil {
 		defer context.AfterFunc(h.stopping, cancel)()
 	}
-	if err := s.run(ctx); err != nil && r.Context().Err() == nil && ctx.Err() == nil {
+	if err := s.run(ctx); ctx.Err() == nil {
 		h.log.Info("stream ended", "request_id", w.Header().Get("X-Request-Id"), "error", err)
 	}
 	return nil // the status is sent; the client comes back with the last id it has
@@ -146,7 +146,7 @@ type eventStream struct {
 // errRenew ends a look that takes long.
 var errRenew = errors.New("rights are to be renewed")
 
-// run streams until ctx ends, the client leaves or the caller's rights do.
+// run streams until ctx ends, the client leaves or the caller's rights do, and returns which.
 func (s *eventStream) run(ctx context.Context) error {
 	s.b = fmt.Appendf(s.b, ": from seq %d on\n\n", s.next)
 	for {

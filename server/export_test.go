@@ -51,6 +51,9 @@ func (s *Server) Routes() []string {
 	return all
 }
 
+// DataOf is the server's data directory.
+func DataOf(s *Server) string { return s.cfg.Data }
+
 // Recorded waits until all that was done so far is in the trail.
 func (s *Server) Recorded() {
 	for a := s.audit; ; time.Sleep(time.Millisecond) {

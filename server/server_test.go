@@ -21,8 +21,8 @@ import (
 
 	"countersign/event"
 	"countersign/identity"
-	"countersign/query"
 	"countersign/internal/apicheck"
+	"countersign/query"
 	"countersign/server"
 )
 
@@ -52,6 +52,7 @@ func (o *output) String() string {
 type running struct {
 	t      testing.TB
 	server *server.Server
+	closed bool
 	root   identity.Caller // the administrator
 	url    string
 	addr   string
@@ -114,11 +115,21 @@ func startWith(t testing.TB, settings func(*server.Config), set func(*server.Ser
 		stop()
 		r.client.CloseIdleConnections()
 		<-r.ended
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		r.close()
 	})
 	return r
+}
+
+// close closes the directory, once, after the server has stopped.
+func (r *running) close() {
+	r.t.Helper()
+	if r.closed {
+		return
+	}
+	r.closed = true
+	if err := r.server.Close(); err != nil {
+		r.t.Error(err)
+	}
 }
 
 // wait returns what Serve returned.

@@ -65,6 +65,8 @@ type Client struct {
 	idle  time.Duration // how long nothing of a long answer may arrive
 	base  string
 	token string
+
+	pageBytes int64 // of one page of a search
 }
 
 // New returns a client. It does not connect.
@@ -102,6 +104,8 @@ func New(o Options) (*Client, error) {
 		idle:  timeout,
 		base:  strings.TrimRight(u.String(), "/"),
 		token: o.Token,
+
+		pageBytes: maxPageBytes,
 	}, nil
 }
 

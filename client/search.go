@@ -63,7 +63,7 @@ func (c *Client) Search(ctx context.Context, q Query, offset uint64, limit int) 
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Accept", "application/json")
 	var p Page
-	if err := c.doUpTo(maxPageBytes, req, http.StatusOK, &p); err != nil {
+	if err := c.doUpTo(c.pageBytes, req, http.StatusOK, &p); err != nil {
 		return Page{}, err
 	}
 	if p.Offset != offset || len(p.Items) > limit {

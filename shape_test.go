@@ -35,7 +35,7 @@ var layers = map[string][]string{
 	"internal/testkit":    {"event"},
 	"problem":             {},
 	"query":               {"event"},
-	"server":              {"dialect/digicertone", "dialect/discovery", "dialect/native", "event", "identity", "internal/durable", "problem", "query", "store"},
+	"server":              {"dialect/digicertone", "dialect/discovery", "dialect/native", "event", "identity", "internal/durable", "problem", "query", "store", "web"},
 	"store":               {"event", "internal/durable", "problem", "query", "wal"},
 	"store/storetest":     {"event", "internal/testkit", "problem", "query", "store"},
 	"wal":                 {"internal/durable"},

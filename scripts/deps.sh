@@ -8,6 +8,8 @@ needed=(
   "cc:gcc libc6-dev"  # the race detector links with it
   "python3:python3"   # the independent reader of entry v1
   "curl:curl"         # the lines that the demo prints
+  "chromium:chromium fonts-dejavu-core" # the page at /docs
+  "systemd-analyze:systemd" # the unit in packaging/
 )
 
 missing=()

@@ -31,6 +31,7 @@ import (
 	"countersign/event"
 	"countersign/identity"
 	"countersign/store"
+	"countersign/web"
 )
 
 const (
@@ -174,7 +175,7 @@ func (s *Server) mount() {
 	s.dialects = []mounted{
 		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
 		{"discovery", "/apicontroller/", discovery.New(discovery.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
-		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping})},
+		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages()})},
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"countersign/query"
 	"countersign/internal/apicheck"
+	"countersign/query"
 	"countersign/server"
 )
 

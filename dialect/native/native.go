@@ -73,6 +73,8 @@ type Deps struct {
 	Stopping context.Context
 	// Metrics answers /metrics; nil leaves that path out.
 	Metrics http.Handler
+	// Pages are further patterns, METHOD and path, that anyone may read without signing in.
+	Pages map[string]http.HandlerFunc
 	// Ingested is told of each request that sent events, once it is answered; nil tells nobody.
 	Ingested func(Ingest)
 }
@@ -125,6 +127,9 @@ func New(d Deps) *Handler {
 		h.handle("GET /metrics", metrics(d.Metrics))
 	}
 	h.manage()
+	for pattern, page := range d.Pages {
+		h.open(pattern, page)
+	}
 	return h
 }
 

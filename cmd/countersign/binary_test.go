@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"countersign/internal/apicheck"
 )
 
 // binary is the built command, which all tests here run as its users do.
@@ -45,6 +47,7 @@ type process struct {
 	cmd    *exec.Cmd
 	url    string
 	stderr *bytes.Buffer
+	client *http.Client // what it answers is held to the OpenAPI document
 	ended  chan error
 }
 
@@ -57,6 +60,7 @@ func serve(t *testing.T, dir string, args ...string) *process {
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(binary, args...), stderr: &bytes.Buffer{}, ended: make(chan error, 1)}
+	p.client = &http.Client{Transport: apicheck.Transport(t, nil)}
 	p.cmd.Env = append(os.Environ(), "COUNTERSIGN_BOOTSTRAP_TOKEN="+bootstrap)
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
@@ -139,7 +143,7 @@ func (p *process) get(t *testing.T, path string, into any) int {
 		t.Fatal(err)
 	}
 	req.Header.Set("x-api-key", bootstrap)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +166,7 @@ func (p *process) post(ctx context.Context, path, contentType string, body io.Re
 	}
 	req.Header.Set("Authorization", "Bearer "+bootstrap)
 	req.Header.Set("Content-Type", contentType)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -99,7 +99,7 @@ func (p *process) export(t *testing.T, q string) string {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+bootstrap)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

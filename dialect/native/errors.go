@@ -122,6 +122,14 @@ func (d *details) explain(header http.Header, p *problem.Error) kind {
 	return k
 }
 
+// problemName returns the name of the problem that err is answered with.
+func problemName(err error) string {
+	if ref, ok := errors.AsType[*refusal](err); ok {
+		return ref.name
+	}
+	return kinds[toProblem(err).Kind].name
+}
+
 // toProblem gives the errors of the packages below that do not speak in problems themselves their kind.
 func toProblem(err error) *problem.Error {
 	if p, ok := errors.AsType[*problem.Error](err); ok {

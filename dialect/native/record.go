@@ -21,19 +21,23 @@ import (
 type Ingest struct {
 	Bytes  int64 // decompressed, as far as they were read
 	Events int   // as far as they were read
-	// Accepted and Duplicates add up to Events unless there is an Err, which says why nothing is recorded.
+	// Accepted and Duplicates add up to Events when the request was recorded.
 	Accepted, Duplicates int
-	Err                  error
+	// Problem is the last part of the type of the problem that it was refused with, "" when it was recorded.
+	Problem string
 }
 
 // record answers POST /api/v1/events: all the events of the body are recorded, or none.
 func (h *Handler) record(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
 	var in Ingest
-	in.Err = h.ingest(w, r, c, &in)
+	err := h.ingest(w, r, c, &in)
+	if err != nil {
+		in.Problem = problemName(err)
+	}
 	if h.ingested != nil {
 		h.ingested(in)
 	}
-	return in.Err
+	return err
 }
 
 func (h *Handler) ingest(w http.ResponseWriter, r *http.Request, c identity.Caller, in *Ingest) error {

@@ -288,13 +288,17 @@ func TestIngestIsToldOfEachRequest(t *testing.T) {
 	a.post("/api/v1/events", "["+day(8)+",{}]")
 	a.do(request{method: "POST", path: "/api/v1/events?x=1", body: []byte(day(9)), header: map[string]string{"Content-Type": "application/json"}})
 	a.do(request{method: "POST", path: "/api/v1/events", token: "-", body: []byte(day(9)), header: map[string]string{"Content-Type": "application/json"}})
-	want := []struct{ events, accepted, duplicates int }{{3, 3, 0}, {3, 0, 3}, {2, 0, 0}, {1, 0, 0}, {0, 0, 0}}
+	a.do(request{method: "POST", path: "/api/v1/events", body: []byte(day(9)), header: map[string]string{"Content-Type": "text/plain"}})
+	want := []struct {
+		events, accepted, duplicates int
+		problem                      string
+	}{{3, 3, 0, ""}, {3, 0, 3, ""}, {2, 0, 0, "conflict"}, {1, 0, 0, "invalid"}, {0, 0, 0, "invalid"}, {0, 0, 0, "unsupported-media-type"}}
 	if len(told) != len(want) {
 		t.Fatalf("told of %d requests", len(told))
 	}
 	for i, in := range told {
 		w := want[i]
-		if in.Events != w.events || in.Accepted != w.accepted || in.Duplicates != w.duplicates || (in.Err == nil) != (w.accepted+w.duplicates > 0) || (in.Bytes > 0) != (w.events > 0) {
+		if in.Events != w.events || in.Accepted != w.accepted || in.Duplicates != w.duplicates || in.Problem != w.problem || (in.Bytes > 0) != (w.events > 0) {
 			t.Errorf("request %d: %+v", i, in)
 		}
 	}

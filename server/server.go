@@ -1,13 +1,16 @@
 // Package server puts the parts together: the data directory, who may call, the APIs, the listener, and
 // the order in which all of it starts and stops. It is the only place that knows every part.
 //
-// Terms. A dialect is one API and owns a subtree of paths.
+// Terms. A dialect is one API and owns a subtree of paths. An access is what one request did: who signed in, what
+// was read. The auditor records accesses, and what the server itself does, in the trail.
 //
 // Promises. Nothing is answered before the trail is recovered, and nothing that was accepted is dropped by
 // a stop: new requests are refused, those under way are finished within a bound, then the directory is
 // closed. Every answer has a request id, and no answer, log line or error holds a secret. A client that
 // sends or reads too slowly is cut off. A handler's panic costs its own request only. When Run and Close
-// return, no goroutine of theirs is left.
+// return, no goroutine of theirs is left. Every sign-in, refused call, read and export of the trail is recorded,
+// or counted and the count recorded: dialects get the trail and the sign-in from here, in forms that note it.
+// Recording holds up no read: it comes after the answer and waits for the disk in a goroutine of its own.
 //
 // It leaves what requests mean to the dialects, and durability to package store.
 package server

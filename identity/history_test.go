@@ -2,10 +2,8 @@ package identity_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"countersign/identity"
 	"countersign/problem"
@@ -85,82 +83,5 @@ func TestReadersNeverSeeHalfAChange(t *testing.T) {
 	wg.Wait()
 	if _, total, err := f.Users(t.Context(), f.admin, identity.UserFilter{Account: "a"}); err != nil || total != 46 {
 		t.Errorf("%d users, %v", total, err)
-	}
-}
-
-// The rights that the database gives back are those of a model that only knows sets, restarts included.
-func TestRightsFollowARandomHistory(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	f := setUp(t)
-	accounts, users := []string{"a", "b", "c"}, []string{"u", "v", "w"}
-	for _, a := range accounts {
-		f.account(a)
-		f.division(a, "1")
-		f.division(a, "2")
-	}
-	secrets := map[string]string{}
-	for _, u := range users {
-		f.service(u, accounts[r.IntN(len(accounts))])
-		_, secrets[u] = f.token(u, "t")
-	}
-	type key struct {
-		user string
-		role identity.Role
-		at   string
-	}
-	model := map[key]identity.Grant{}
-	for step := range 400 {
-		k := key{user: users[r.IntN(len(users))], role: identity.Roles()[r.IntN(len(identity.Roles()))]}
-		g := identity.Grant{Role: k.role, Server: r.IntN(5) == 0 || k.role == identity.Monitor || k.role == identity.ServerOperator}
-		if !g.Server {
-			k.at = accounts[r.IntN(len(accounts))]
-			if g.Account = k.at; r.IntN(2) == 0 && k.role != identity.EventWriter {
-				g.Divisions = [][]string{{"1"}, {"2", "1"}}[r.IntN(2)]
-			}
-		}
-		_, there := model[k]
-		switch r.IntN(3) {
-		case 0:
-			err := f.Revoke(t.Context(), f.admin, k.user, g)
-			if there != (err == nil) {
-				t.Fatalf("seed %d, step %d: revoke %+v of %s: %v", seed, step, g, k.user, err)
-			}
-			delete(model, k)
-		default:
-			_, err := f.Grant(t.Context(), f.admin, k.user, g)
-			if there == (err == nil) {
-				t.Fatalf("seed %d, step %d: grant %+v to %s: %v", seed, step, g, k.user, err)
-			}
-			if !there {
-				model[k] = g
-			}
-		}
-		if r.IntN(50) == 0 {
-			f.reopen()
-		}
-		for _, u := range users {
-			c := f.signIn(secrets[u])
-			for _, p := range identity.Permissions() {
-				onServer := false
-				for _, a := range accounts {
-					want := false
-					for k, g := range model {
-						if k.user != u || !k.role.Has(p) {
-							continue
-						}
-						onServer = onServer || g.Server
-						want = want || g.Server || k.at == a && (g.Divisions == nil || p == identity.ViewUsers || p == identity.ViewAccounts)
-					}
-					if c.May(p, a) != want {
-						t.Fatalf("seed %d, step %d: %s may %s in %s: %v, want %v", seed, step, u, p, a, !want, want)
-					}
-				}
-				if c.MayServer(p) != onServer {
-					t.Fatalf("seed %d, step %d: %s may %s on the server: %v", seed, step, u, p, !onServer)
-				}
-			}
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,6 +29,7 @@ type trail struct {
 	// before and after are called around each recording, when they are not nil; an error of before is
 	// returned in place of recording, one of after once it is recorded.
 	before, after func() error
+	forgetful     bool // keeps nothing
 }
 
 func (l *trail) Append(_ context.Context, events []event.Event, recordedBy string) error {
@@ -37,6 +39,9 @@ func (l *trail) Append(_ context.Context, events []event.Event, recordedBy strin
 		if err := l.before(); err != nil {
 			return err
 		}
+	}
+	if l.forgetful {
+		return nil
 	}
 	for i := range events {
 		e := &events[i]
@@ -129,8 +134,11 @@ func (i image) restart(f *fixture, admin identity.Caller) facts {
 // A process that ends at any step of a change leaves the change in both, once, or in neither.
 func TestACrashAtAnyStepLeavesEachChangeInBothOnce(t *testing.T) {
 	steps := 120
-	if testing.Short() {
-		steps = 30
+	switch {
+	case os.Getenv("COUNTERSIGN_SOAK") != "":
+		steps = 5000
+	case testing.Short(), raceDetector:
+		steps = 40
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -236,5 +244,201 @@ func TestATrailThatRefusesLosesNothingAndRepeatsNothing(t *testing.T) {
 	}
 	if lost < 20 || late < 5 || refused < 20 {
 		t.Errorf("%d lost, %d late, %d refused: too few to say anything", lost, late, refused)
+	}
+}
+
+// Before a trail is there changes wait, and are delivered in the order in which they were made.
+func TestChangesWaitForTheTrailInOrder(t *testing.T) {
+	f, l := setUp(t), &trail{}
+	h := newHistory(f, 1)
+	for range 100 {
+		h.step()
+	}
+	f.reopen()
+	for range 100 {
+		h.step()
+	}
+	f.record(l)
+	if diff := cmp.Diff(factsOf(t, f.Directory, f.admin), replay(t, l.entries)); diff != "" { // which fails out of order
+		t.Errorf("-directory +trail\n%s", diff)
+	}
+	if len(l.entries) < 50 {
+		t.Errorf("only %d entries", len(l.entries))
+	}
+}
+
+func TestAChangeThatTheTrailWouldRefuseIsNotMade(t *testing.T) {
+	f, l := setUp(t), &trail{}
+	ready := &problem.Error{Kind: problem.Unavailable, Detail: "the disk is full", RetryAfter: 7 * time.Second}
+	full := true
+	if err := f.StartRecording(t.Context(), l.Append, func() error {
+		if full {
+			return ready
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	there := factsOf(t, f.Directory, f.admin)
+	_, err := f.CreateAccount(t.Context(), f.admin, identity.NewAccount{ID: "a", Name: "x"})
+	wantKind(t, err, problem.Unavailable, "")
+	if e := err.(*problem.Error); e.RetryAfter != ready.RetryAfter || !strings.Contains(e.Detail, "nothing was changed") || !errors.Is(err, ready) {
+		t.Errorf("answered %+v", e)
+	}
+	if diff := cmp.Diff(there, factsOf(t, f.Directory, f.admin)); diff != "" {
+		t.Errorf("changed all the same:\n%s", diff)
+	}
+	full = false
+	f.account("a")
+}
+
+// The answer to a change does not wait for whoever asked: what is committed is delivered.
+func TestARequestThatEndsKeepsNoChangeFromTheTrail(t *testing.T) {
+	f, l := setUp(t), &trail{}
+	ctx, cancel := context.WithCancel(t.Context())
+	recording := func(ctx context.Context, events []event.Event, by string) error {
+		cancel()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return l.Append(ctx, events, by)
+	}
+	if err := f.StartRecording(ctx, recording, nil); err != nil { // the bootstrap is delivered here
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(factsOf(t, f.Directory, f.admin), replay(t, l.entries)); diff != "" {
+		t.Errorf("-directory +trail\n%s", diff)
+	}
+}
+
+func TestTheOutboxIsTriedAgainByItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.db")
+	synctest.Test(t, func(t *testing.T) {
+		d, err := identity.Open(t.Context(), path, identity.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tries, recorded := 0, 0
+		if err := d.StartRecording(t.Context(), func(context.Context, []event.Event, string) error {
+			if tries++; tries < 4 {
+				return errors.New("not now")
+			}
+			recorded++
+			return nil
+		}, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, created, err := d.Bootstrap(t.Context(), "")
+		if !created || problem.KindOf(err) != problem.Unavailable {
+			t.Fatalf("Bootstrap = %t, %v", created, err)
+		}
+		time.Sleep(time.Minute)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if tries != 4 || recorded != 1 {
+			t.Errorf("tried %d times, recorded %d times", tries, recorded)
+		}
+	})
+}
+
+func TestAnUnrecordedEstateTellsNoTrail(t *testing.T) {
+	f := setUp(t)
+	f.record(&trail{})
+	f.Close()
+	d, err := identity.Open(t.Context(), f.path, identity.Options{Now: f.clock.Now, Unrecorded: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.CreateAccount(t.Context(), f.admin, identity.NewAccount{ID: "a", Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.open()
+	l := &trail{}
+	f.record(l)
+	if len(l.entries) > 0 {
+		t.Errorf("told %+v", l.entries)
+	}
+}
+
+// The administrator's token is shown once, so a trail that refuses must not swallow it.
+func TestBootstrapReturnsItsTokenWhenTheTrailRefuses(t *testing.T) {
+	f := &fixture{t: t, path: filepath.Join(t.TempDir(), "control.db"), clock: &clock{}}
+	f.clock.Set(at("2026-01-15T10:30:00Z"))
+	f.open()
+	l := &trail{before: func() error { return errors.New("not now") }}
+	f.record(l)
+	shown, created, err := f.Bootstrap(t.Context(), "")
+	if !created || problem.KindOf(err) != problem.Unavailable {
+		t.Fatalf("Bootstrap = %v, %v", created, err)
+	}
+	f.admin = f.signIn(shown)
+	l.before = nil
+	f.reopen()
+	f.record(l)
+	if diff := cmp.Diff(factsOf(t, f.Directory, f.admin), replay(t, l.entries)); diff != "" {
+		t.Errorf("-directory +trail\n%s", diff)
+	}
+}
+
+// A purge that could not be told yet has overwritten the values all the same.
+func TestAPurgeThatWaitsForTheTrailHasOverwritten(t *testing.T) {
+	f, l := setUp(t), &trail{}
+	f.record(l)
+	f.service("Ersilia", "countersign")
+	if _, err := f.UpdateUser(t.Context(), f.admin, "Ersilia", identity.UserUpdate{Description: identity.To("Leonora")}); err != nil {
+		t.Fatal(err)
+	}
+	l.before = func() error { return errors.New("not now") }
+	wantKind(t, f.DeleteUser(t.Context(), f.admin, "Ersilia", true), problem.Unavailable, "")
+	for name, have := range readFiles(t, filepath.Dir(f.path), "") {
+		if strings.Contains(have, "Leonora") {
+			t.Errorf("%s still holds the purged value", name)
+		}
+	}
+}
+
+// Damage in the outbox is a change that the trail would never see.
+func TestADamagedOutboxIsReported(t *testing.T) {
+	for name, damage := range map[string]string{
+		"cut":       `UPDATE outbox SET events = substr(events, 1, 100)`,
+		"a field":   `UPDATE outbox SET events = '[{"colour":"red"}]'`,
+		"no array":  `UPDATE outbox SET events = '7'`,
+		"no events": `UPDATE outbox SET events = ''`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, l := setUp(t), &trail{}
+			if err := f.Exec(damage); err != nil {
+				t.Fatal(err)
+			}
+			err := f.StartRecording(t.Context(), l.Append, nil)
+			if err == nil || !strings.Contains(err.Error(), "row 1 of the outbox") || len(l.entries) > 0 {
+				t.Errorf("%v, %d entries", err, len(l.entries))
+			}
+		})
+	}
+}
+
+// An identity of the first version gets its new tables and goes on.
+func TestTheFirstSchemaIsBroughtUpToDate(t *testing.T) {
+	f := setUp(t)
+	f.account("a")
+	if err := f.Exec(`DROP TABLE outbox; DROP TABLE certificate_sources; DROP TABLE certificate_accounts; DROP TABLE certificates;
+		DELETE FROM schema_version WHERE version = 2`); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	l := &trail{}
+	f.record(l)
+	if len(l.entries) > 0 {
+		t.Errorf("told of what nobody wrote down: %+v", l.entries)
+	}
+	f.service("u", "a")
+	f.bind("u", "c", newCert(t, certOptions{name: "x"}))
+	if len(l.entries) != 2 {
+		t.Errorf("%d entries", len(l.entries))
 	}
 }

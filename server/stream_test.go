@@ -163,6 +163,36 @@ func TestStreamThatIsNotReadIsCutOff(t *testing.T) {
 	}
 }
 
+func TestStreamThatIsNotReadDoesNotHoldUpAStop(t *testing.T) {
+	for _, name := range []string{"HTTP/1", "HTTP/2"} {
+		t.Run(name, func(t *testing.T) {
+			r := startWith(t, func(c *server.Config) { c.TLSSelfSigned = name == "HTTP/2" }, nil)
+			r.plain.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: name == "HTTP/2"}
+			defer r.plain.CloseIdleConnections()
+			s := r.stream("", "")
+			defer s.resp.Body.Close()
+			large := strings.TrimSuffix(eventJSON("large"), "}") + `,"detail":"` + strings.Repeat("x", 900<<10) + `"}`
+			for i := range 24 { // more than the sockets hold
+				body := strings.Replace(large, `"large"`, fmt.Sprintf(`"large-%d"`, i), 1)
+				resp, err := r.plain.Do(r.request("POST", "/api/v1/events", strings.NewReader(body)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+			}
+			time.Sleep(200 * time.Millisecond) // it waits for the reader by now
+			began := time.Now()
+			r.stop()
+			if err := r.wait(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("the stop took %v", took)
+			}
+		})
+	}
+}
+
 // Who follows the trail is shown the record of that too. It must not make another.
 func TestFollowingTheTrailDoesNotFeedItself(t *testing.T) {
 	r := start(t, nil)

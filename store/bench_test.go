@@ -7,6 +7,7 @@ import (
 	"countersign/event"
 	"countersign/internal/testkit"
 	"countersign/query"
+	"countersign/store"
 )
 
 // BenchmarkPages reads all matches of a query over 100,000 entries in pages of 1,000, as an unchanged
@@ -40,6 +41,37 @@ func BenchmarkPages(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(pages), "µs/page")
+		})
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkStats counts over 100,000 entries: a histogram alone, with a field of few values, and with one of
+// as many as there are entries.
+func BenchmarkStats(b *testing.B) {
+	s := open(b, b.TempDir())
+	r := rand.New(rand.NewPCG(1, 1))
+	const n = 100_000
+	for range n / 1000 {
+		es := make([]event.Event, 1000)
+		for i := range es {
+			es[i] = testkit.Random(r)
+		}
+		if _, err := s.Append(b.Context(), es, "w"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, f := range []query.Field{"", query.Action, query.ID} {
+		b.Run("field="+string(f), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Stats(b.Context(), query.Query{}, store.Breakdown{Field: f, Top: 10}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 		})
 	}
 	if err := s.Close(); err != nil {

@@ -27,6 +27,9 @@ const (
 	// lookTime is how long a stream that catches up goes on with the rights that it once had.
 	lookTime = 10 * time.Second
 
+	// lastWrite is how long a reader may take over what is under way at a stop.
+	lastWrite = time.Second
+
 	lastEventID = "Last-Event-ID"
 )
 
@@ -97,13 +100,31 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, c identity.Call
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	if h.stopping != nil {
-		defer context.AfterFunc(h.stopping, cancel)()
-	}
+	defer s.endWith(h.stopping, cancel)()
 	if err := s.run(ctx); ctx.Err() == nil {
 		h.log.Info("stream ended", "request_id", w.Header().Get("X-Request-Id"), "error", err)
 	}
 	return nil // the status is sent; the client comes back with the last id it has
+}
+
+// endWith has the stream end with stopping, also when its reader takes nothing and a write waits for it. The
+// result undoes it; it must be called before the handler returns, when conn is no longer the stream's.
+func (s *eventStream) endWith(stopping context.Context, cancel context.CancelFunc) (undo func()) {
+	if stopping == nil {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(stopping, func() {
+		defer close(ended)
+		cancel()
+		// What cannot set a deadline is no connection, and does not wait for a reader.
+		_ = s.conn.SetWriteDeadline(time.Now().Add(lastWrite))
+	})
+	return func() {
+		if !stop() {
+			<-ended
+		}
+	}
 }
 
 // position reads Last-Event-ID or after: the seq of the last entry that the client has, -1 for none. Without

@@ -158,9 +158,15 @@ type seen struct {
 // read notes what was read. A request that looks again, for one thing that may be of two kinds or for what
 // is new since, asks the same: its first question is what was asked.
 func (a *access) read(q query.Query, s seen) {
+	if a.waited {
+		s.counted = false // of what is new only
+	}
 	switch {
 	case a.reads != nil:
 		s.rows += a.reads.rows
+		if s.counted {
+			s.rows = min(s.rows, s.total) // the same ones again
+		}
 		a.reads.seen = s
 	case a.asked != nil:
 		again := *a.asked

@@ -46,6 +46,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "see '%s --help'\n", cmd.CommandPath())
 		return exitMisused
 	}
+	if next := advice(err); next != "" {
+		fmt.Fprintln(stderr, next)
+	}
 	return exitFailed
 }
 
@@ -62,6 +65,7 @@ scripts already speak: DigiCert ONE Account Manager and its own /api/v1.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newVersion())
+	root.AddCommand(newSearch(), newTail(), newExport(), newCompletion())
 	root.AddCommand(resourceCommands()...)
 	return root
 }

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"countersign/client"
+)
+
+// job is what an export is to bring and how far it has come: enough to go on with it. It stands in a file
+// beside the part.
+type job struct {
+	Server   string          `json:"server"`
+	Text     string          `json:"query"`
+	From     string          `json:"from"`
+	To       string          `json:"to"`
+	AsOf     *uint64         `json:"as_of,omitempty"` // as asked for
+	Format   string          `json:"format"`
+	Progress client.Progress `json:"progress"`
+}
+
+func (j job) query() client.Query {
+	return client.Query{Text: j.Text, From: j.From, To: j.To, AsOf: j.AsOf}
+}
+
+// keepEvery is how much work a loss of power may cost.
+const keepEvery = 2 * time.Second
+
+func partName(out string) string { return out + ".part" }
+func jobName(out string) string  { return out + ".part.json" }
+
+// part is a file that is not complete. It has whole rows only, up to job.Progress.Bytes; what may stand after
+// that, when a call ended without a chance to say so, is cut off by the next.
+type part struct {
+	f    *os.File
+	out  string
+	job  job
+	kept time.Time
+	err  error // of keeping
+}
+
+func mustNotExist(name, why string) error {
+	switch _, err := os.Lstat(name); {
+	case err == nil:
+		return fmt.Errorf("%s: %s", name, why)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+// createPart makes an empty part.
+func createPart(out string, j job, force bool) (*part, error) {
+	flag := os.O_CREATE | os.O_RDWR | os.O_EXCL
+	if force {
+		flag = os.O_CREATE | os.O_RDWR | os.O_TRUNC
+	}
+	// The trail is not for everybody who has an account on this machine.
+	f, err := os.OpenFile(partName(out), flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{f: f, out: out, job: j}
+	if err := p.save(); err != nil {
+		return nil, errors.Join(err, p.abandon())
+	}
+	return p, nil
+}
+
+// openPart opens the part that an earlier call left. Where the command line says what is to be exported it
+// must be the same.
+func openPart(out string, wanted job, said bool) (*part, error) {
+	b, err := os.ReadFile(jobName(out))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no export to %s to go on with: leave --resume out", out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &part{out: out}
+	if err := json.Unmarshal(b, &p.job); err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w): begin anew with --force", jobName(out), err)
+	}
+	if p.job.Server != wanted.Server {
+		return nil, fmt.Errorf("%s is of the server %s, not %s: its entries are others", partName(out), p.job.Server, wanted.Server)
+	}
+	if said && !p.job.same(wanted) {
+		return nil, fmt.Errorf("%s is of another export (query %q, from %q, to %q, format %s): leave these out, or begin anew with --force",
+			partName(out), p.job.Text, p.job.From, p.job.To, p.job.Format)
+	}
+	if p.f, err = os.OpenFile(partName(out), os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	if err := p.rewind(); err != nil {
+		return nil, errors.Join(err, p.f.Close())
+	}
+	return p, nil
+}
+
+// same tells whether two jobs bring the same.
+func (j job) same(o job) bool {
+	return j.Text == o.Text && j.From == o.From && j.To == o.To && j.Format == o.Format &&
+		(o.AsOf == nil || *o.AsOf == j.Progress.TreeSize)
+}
+
+// rewind cuts off what is not known to be whole.
+func (p *part) rewind() error {
+	info, err := p.f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < p.job.Progress.Bytes {
+		return fmt.Errorf("%s has %d bytes where %d were written: begin anew with --force", partName(p.out), info.Size(), p.job.Progress.Bytes)
+	}
+	if err := p.f.Truncate(p.job.Progress.Bytes); err != nil {
+		return err
+	}
+	_, err = p.f.Seek(0, io.SeekEnd)
+	return err
+}
+
+// Write appends to the part.
+func (p *part) Write(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
+	return p.f.Write(b)
+}
+
+// advance takes note of how far the part has come, now and then on the disk.
+func (p *part) advance(at client.Progress, now time.Time) {
+	p.job.Progress = at
+	if at.Complete || now.Sub(p.kept) < keepEvery {
+		return
+	}
+	p.kept = now
+	p.err = p.save()
+}
+
+// save writes the job to the disk, after what it counts.
+func (p *part) save() error {
+	if err := p.f.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", partName(p.out), err)
+	}
+	b, err := json.MarshalIndent(p.job, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := jobName(p.out)
+	if err := writeSynced(name+".new", append(b, '\n')); err != nil {
+		return err
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		return err
+	}
+	return syncDir(p.out)
+}
+
+// keep closes a part that is not complete.
+func (p *part) keep() error { return errors.Join(p.save(), p.f.Close()) }
+
+// abandon removes a part with nothing in it.
+func (p *part) abandon() error {
+	err := p.f.Close()
+	if p.job.Progress.Bytes > 0 {
+		return err
+	}
+	return errors.Join(err, os.Remove(partName(p.out)), removeIfThere(jobName(p.out)))
+}
+
+// finish gives a complete part its name, once all of it is on the disk.
+func (p *part) finish() error {
+	out := p.out
+	if err := p.f.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", partName(out), err)
+	}
+	if err := p.f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(partName(out), out); err != nil {
+		return err
+	}
+	if err := syncDir(out); err != nil {
+		return err
+	}
+	return removeIfThere(jobName(out))
+}
+
+func removeIfThere(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func writeSynced(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncDir makes the names in a file's directory last.
+func syncDir(name string) error {
+	d, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

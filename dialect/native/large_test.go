@@ -24,7 +24,8 @@ func TestLargeExportTakesConstantMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million entries take a gigabyte")
 	}
-	a := newAPIWith(t, func(*native.Deps) {}) // bare: what watches the others keeps bodies
+	a := newAPI(t)
+	a.handler = native.New(native.Deps{Trail: a.trail, Identity: a.dir}) // what checks the others keeps bodies
 	fill(t, a, largeTrail)
 	web := a.serve()
 	for _, c := range []struct{ query, coding, last string }{

@@ -15,6 +15,7 @@ import (
 	"countersign/dialect/native"
 	"countersign/event"
 	"countersign/identity"
+	"countersign/internal/apicheck"
 	"countersign/query"
 	"countersign/store"
 )
@@ -34,7 +35,7 @@ func newAPIWith(t testing.TB, set func(*native.Deps)) *api {
 	a := newAPI(t)
 	d := native.Deps{Trail: a.trail, Identity: a.dir}
 	set(&d)
-	a.handler = native.New(d)
+	a.handler = apicheck.Handler(t, native.New(d))
 	return a
 }
 

@@ -128,7 +128,7 @@ func (f *fixture) play(t *testing.T, request string) string {
 		r.Header.Set("X-DC-DEVKEY", f.tokens[token])
 	}
 	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, r)
+	f.checked.ServeHTTP(w, r)
 	out := fmt.Sprintf("%d\n", w.Code)
 	for _, name := range headers {
 		out += fmt.Sprintf("%s: %s\n", name, strings.Join(w.Result().Header.Values(name), " | "))

@@ -159,7 +159,7 @@ func TestABodyThatIsTooLargeOrBreaksOffIsRefused(t *testing.T) {
 			r.ContentLength = c.length
 			r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
 			w := httptest.NewRecorder()
-			f.handler.ServeHTTP(w, r)
+			f.checked.ServeHTTP(w, r)
 			if w.Code != c.status || c.message != "" && !strings.Contains(showError(t, w.Body.Bytes()), c.message) {
 				t.Errorf("%d %s, want %d %s", w.Code, w.Body, c.status, c.message)
 			}
@@ -171,7 +171,7 @@ func TestABodyThatIsTooLargeOrBreaksOffIsRefused(t *testing.T) {
 func TestOverRealHTTP(t *testing.T) {
 	f := setUp(t)
 	f.add(t, `{"id":"1","occurred_at":"2026-01-01T00:00:00Z","account":{"id":"acme"},"action":"A","resource":{"type":"B"},"source":"example"}`)
-	s := httptest.NewServer(f.handler)
+	s := httptest.NewServer(f.checked)
 	defer s.Close()
 	for _, c := range []struct {
 		method, target, body string
@@ -240,7 +240,7 @@ func TestLongAnswersAreHandedOnInParts(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, discovery.Prefix+"auditlog/"+q.call, strings.NewReader(q.body))
 		r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
 		w := &parts{ResponseRecorder: httptest.NewRecorder()}
-		f.handler.ServeHTTP(w, r)
+		f.checked.ServeHTTP(w, r)
 		if limit := discovery.FlushBytes + q.long*text + 1000; w.largest > limit {
 			t.Errorf("%s: a part of %d bytes, want at most %d", q.call, w.largest, limit)
 		}

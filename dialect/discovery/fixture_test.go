@@ -12,6 +12,7 @@ import (
 	"countersign/dialect/discovery"
 	"countersign/event"
 	"countersign/identity"
+	"countersign/internal/apicheck"
 	"countersign/store"
 )
 
@@ -29,6 +30,7 @@ import (
 type fixture struct {
 	trail     *store.Store
 	handler   *discovery.Handler
+	checked   http.Handler // handler, held to the OpenAPI document
 	directory *identity.Directory
 	root      identity.Caller
 	tokens    map[string]string
@@ -60,6 +62,7 @@ func setUp(t testing.TB) *fixture {
 	}
 	t.Cleanup(func() { f.trail.Close() })
 	f.handler = discovery.New(discovery.Deps{Trail: f.trail, Identity: d})
+	f.checked = apicheck.Handler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.handler.ServeHTTP(w, r) }))
 	return f
 }
 
@@ -153,6 +156,6 @@ func (f *fixture) post(t testing.TB, token, call, body string) *httptest.Respons
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, discovery.Prefix+"auditlog/"+call, strings.NewReader(body))
 	r.Header.Set("X-DC-DEVKEY", f.tokens[token])
 	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, r)
+	f.checked.ServeHTTP(w, r)
 	return w
 }

@@ -196,7 +196,7 @@ func TestOneRequestAtATimeReadsThroughTheTrail(t *testing.T) {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/apicontroller/v1/auditlog/filter", strings.NewReader(asked))
 	r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
 	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, r)
+	f.checked.ServeHTTP(w, r)
 	if w.Code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

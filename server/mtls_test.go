@@ -18,6 +18,7 @@ import (
 
 	"countersign/event"
 	"countersign/identity"
+	"countersign/internal/apicheck"
 	"countersign/server"
 )
 
@@ -92,10 +93,10 @@ func TestAClientCertificateSignsItsUserIn(t *testing.T) {
 		if resumed[name] == nil {
 			resumed[name] = tls.NewLRUClientSessionCache(16)
 		}
-		client := &http.Client{Transport: &http.Transport{
+		client := &http.Client{Transport: apicheck.Transport(t, &http.Transport{
 			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{c}, ClientSessionCache: resumed[name]},
 			DisableKeepAlives: true,
-		}}
+		})}
 		req, err := http.NewRequestWithContext(t.Context(), "GET", r.url+path, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -204,6 +204,7 @@ func (d *demo) explain(w io.Writer, base, cert string) error {
 	p.line("")
 	p.line("URL=%s", base)
 	p.line("KEY=%s", d.token)
+	p.line("# every endpoint, to read about and to try in a browser: %s/docs", base)
 	p.line("")
 	get := func(title, path string) {
 		p.line("# %s", title)

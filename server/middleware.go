@@ -77,12 +77,14 @@ func (s *Server) finish(w *response, r *http.Request, d mounted, a *access, star
 	if w.status == 0 && v == nil {
 		w.status = http.StatusOK // what net/http answers for a handler that wrote nothing
 	}
+	took := time.Since(start)
+	s.metrics.answered(d.name, r, w.status, took, v != nil)
 	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
 		slog.String("method", r.Method),
 		slog.String("route", r.Pattern),
 		slog.Int("status", w.status),
 		slog.Bool("aborted", v != nil),
-		slog.Duration("duration", time.Since(start)),
+		slog.Duration("duration", took),
 		slog.String("request_id", w.Header().Get(requestIDHeader)))
 	s.audit.ended(a, r, w.status, v != nil)
 	if v != nil {

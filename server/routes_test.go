@@ -37,6 +37,7 @@ var strangers = []string{"none", "unknown", "disabled", "expired", "deleted", "g
 // walk has every route there is. The hidden things are acme's; the event at seq 0 is one of them.
 var walk = map[string]walked{
 	"GET /healthz": {target: "/healthz", open: true},
+	"GET /metrics": {target: "/metrics", want: [5]int{200, 403, 403, 403, 403}},
 	"GET /readyz":  {target: "/readyz", open: true},
 
 	"GET /openapi.json":   {target: "/openapi.json", open: true, fixed: true},

@@ -81,6 +81,7 @@ type Server struct {
 	failed   <-chan struct{} // closed by a failed sync
 
 	audit    *auditor
+	metrics  *metrics
 	sessions sessions
 	perToken *limits[string]       // by the id of the credential
 	guesses  *limits[netip.Prefix] // failed sign-ins, by origin
@@ -126,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, pace: defaultPace,
+		cfg: cfg, log: cfg.Logger, pace: defaultPace, metrics: newMetrics(),
 		perToken: newLimits[string](cfg.RateLimit), guesses: newLimits[netip.Prefix](cfg.SignInLimit),
 	}
 	dir, err := store.Claim(cfg.Data)
@@ -151,7 +152,7 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	if err != nil {
 		return err
 	}
-	s.Trail, err = dir.Open(store.Options{DedupKey: s.Identity.DedupKey(), Logger: s.log, NoPreallocate: s.cfg.NoPreallocate})
+	s.Trail, err = dir.Open(store.Options{DedupKey: s.Identity.DedupKey(), Logger: s.log, Observer: s.metrics, NoPreallocate: s.cfg.NoPreallocate})
 	if err != nil {
 		return errors.Join(err, s.Identity.Close())
 	}
@@ -175,10 +176,15 @@ func (s *Server) recordChange(ctx context.Context, events []event.Event, recorde
 // mount puts each dialect in its place. What no vendor's API owns is ours, unknown paths too.
 func (s *Server) mount() {
 	t := &trail{s.Trail, s.audit}
+	own := native.New(native.Deps{
+		Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages(),
+		Metrics: s.metrics.handler(s.log), Ingested: s.metrics.ingested,
+	})
+	s.metrics.watch(s, own)
 	s.dialects = []mounted{
 		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
 		{"discovery", "/apicontroller/", discovery.New(discovery.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
-		{"native", "/", native.New(native.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages()})},
+		{"native", "/", own},
 	}
 }
 

@@ -1,0 +1,217 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"countersign/dialect/native"
+	"countersign/store"
+)
+
+// Buckets of the histograms, in seconds, entries and bytes. The disk and the store answer in milliseconds, a
+// request may be an export.
+var (
+	quickSeconds = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	slowSeconds  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
+	entryCounts  = prometheus.ExponentialBuckets(1, 4, 9)     // to 65,536
+	byteCounts   = prometheus.ExponentialBuckets(1024, 4, 10) // to 256 MiB
+)
+
+// metrics is what is measured, in a registry of its own. docs/api.md lists it. Labels have few values: none
+// comes from a request's text, and none names a caller.
+type metrics struct {
+	registry *prometheus.Registry
+
+	ingestRequests, ingestEvents, ingestBytes *prometheus.CounterVec
+
+	appendSeconds, syncSeconds, batchEntries, batchBytes prometheus.Histogram
+	writeFailures                                        prometheus.Counter
+
+	querySeconds *prometheus.HistogramVec
+
+	requests, refused, aborted *prometheus.CounterVec
+	requestSeconds             *prometheus.HistogramVec
+}
+
+// namespace begins every name.
+const namespace = "countersign"
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry()}
+	m.ingestRequests = m.counters("ingest_requests_total", "Requests that sent events, by what became of them.", "outcome")
+	m.ingestEvents = m.counters("ingest_events_total", "Events that were sent, by what became of them.", "outcome")
+	m.ingestBytes = m.counters("ingest_bytes_total", "Bytes of the bodies that sent events, decompressed.", "outcome")
+	m.appendSeconds = m.histogram("append_duration_seconds", "From events that are checked to events that are durable.", quickSeconds)
+	m.syncSeconds = m.histogram("sync_duration_seconds", "Syncs of the log.", quickSeconds)
+	m.batchEntries = m.histogram("batch_entries", "Entries of one durable write.", entryCounts)
+	m.batchBytes = m.histogram("batch_bytes", "Bytes of one durable write.", byteCounts)
+	m.writeFailures = prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "log_write_failures_total", Help: "Writes of the log that failed."})
+	m.querySeconds = m.histograms("query_duration_seconds", "Queries, without what the dialects do; for each with the reader's time.", quickSeconds, "kind")
+	m.requests = m.counters("http_requests_total", "Answers.", "dialect", "method", "route", "status")
+	m.requestSeconds = m.histograms("http_request_duration_seconds", "From a request's header to the end of its answer.", slowSeconds, "dialect", "route")
+	m.refused = m.counters("http_refused_total", "Answers that refuse a request.", "dialect", "kind")
+	m.aborted = m.counters("http_aborted_total", "Answers that broke off.", "dialect")
+	m.registry.MustRegister(m.writeFailures, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	m.registry.MustRegister(c)
+	return c
+}
+
+func (m *metrics) histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+	m.registry.MustRegister(h)
+	return h
+}
+
+func (m *metrics) histogram(name, help string, buckets []float64) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
+	m.registry.MustRegister(h)
+	return h
+}
+
+// gauge is read when somebody asks. A reading that is not there leaves the gauge out: a zero would look like
+// one.
+func (m *metrics) gauge(name, help string, read func() (float64, bool)) {
+	m.registry.MustRegister(&reading{prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, nil, nil), read})
+}
+
+// reading is a gauge that may be missing.
+type reading struct {
+	desc *prometheus.Desc
+	read func() (float64, bool)
+}
+
+// Describe implements prometheus.Collector.
+func (r *reading) Describe(ch chan<- *prometheus.Desc) { ch <- r.desc }
+
+// Collect implements prometheus.Collector.
+func (r *reading) Collect(ch chan<- prometheus.Metric) {
+	if v, ok := r.read(); ok {
+		ch <- prometheus.MustNewConstMetric(r.desc, prometheus.GaugeValue, v)
+	}
+}
+
+// handler answers scrapes. One that cannot be gathered in part is answered with the rest.
+func (m *metrics) handler(log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorHandling: promhttp.ContinueOnError,
+	})
+}
+
+// watch adds what is read from an open server.
+func (m *metrics) watch(s *Server, api *native.Handler) {
+	m.gauge("tree_entries", "Entries of the trail.", func() (float64, bool) { return float64(s.Trail.Size()), true })
+	m.gauge("queue_requests", "Requests that wait to be written.", func() (float64, bool) {
+		now, _ := s.Trail.Queued()
+		return float64(now), true
+	})
+	m.gauge("queue_limit_requests", "Requests that may wait; the next ones wait outside and are then refused.", func() (float64, bool) {
+		_, most := s.Trail.Queued()
+		return float64(most), true
+	})
+	m.gauge("streams_open", "Open streams of the native API.", func() (float64, bool) { return float64(api.Streams()), true })
+	m.gauge("log_bytes", "Size of the log with the room that is set aside in it.", func() (float64, bool) {
+		n, err := s.Trail.LogBytes()
+		return float64(n), err == nil
+	})
+	m.gauge("disk_free_bytes", "What the server may still write to the disk of the data directory.", func() (float64, bool) {
+		free, _, ok := disk(s.cfg.Data)
+		return free, ok
+	})
+	m.gauge("disk_size_bytes", "Size of that disk.", func() (float64, bool) {
+		_, size, ok := disk(s.cfg.Data)
+		return size, ok
+	})
+}
+
+// What became of events.
+const (
+	outcomeRecorded  = "recorded"
+	outcomeDuplicate = "duplicate"
+	outcomeRefused   = "refused"
+)
+
+// ingested counts a request that sent events.
+func (m *metrics) ingested(in native.Ingest) {
+	if in.Problem != "" {
+		m.ingestRequests.WithLabelValues(in.Problem).Inc()
+		m.ingestEvents.WithLabelValues(outcomeRefused).Add(float64(in.Events))
+		m.ingestBytes.WithLabelValues(outcomeRefused).Add(float64(in.Bytes))
+		return
+	}
+	m.ingestRequests.WithLabelValues(outcomeRecorded).Inc()
+	m.ingestEvents.WithLabelValues(outcomeRecorded).Add(float64(in.Accepted))
+	m.ingestEvents.WithLabelValues(outcomeDuplicate).Add(float64(in.Duplicates))
+	m.ingestBytes.WithLabelValues(outcomeRecorded).Add(float64(in.Bytes))
+}
+
+// Appended implements store.Observer.
+func (m *metrics) Appended(took time.Duration, _ error) { m.appendSeconds.Observe(took.Seconds()) }
+
+// Written implements store.Observer.
+func (m *metrics) Written(b store.BatchWritten) {
+	if b.Err != nil {
+		m.writeFailures.Inc()
+		return
+	}
+	if b.Entries > 0 { // else it only asked whether the disk can be written
+		m.syncSeconds.Observe(b.Sync.Seconds())
+		m.batchEntries.Observe(float64(b.Entries))
+		m.batchBytes.Observe(float64(b.Bytes))
+	}
+}
+
+// Answered implements store.Observer.
+func (m *metrics) Answered(k store.QueryKind, took time.Duration) {
+	m.querySeconds.WithLabelValues(k.String()).Observe(took.Seconds())
+}
+
+// refusedKinds are the kinds of refusal in the words of the native API's problems.
+var refusedKinds = map[int]string{
+	http.StatusUnauthorized: "unauthenticated", http.StatusForbidden: "denied", http.StatusNotFound: "not-found",
+	http.StatusMethodNotAllowed: "method-not-allowed", http.StatusRequestTimeout: "body-timeout", http.StatusConflict: "conflict",
+	http.StatusRequestEntityTooLarge: "too-large", http.StatusUnsupportedMediaType: "unsupported-media-type",
+	http.StatusTooManyRequests: "throttled", http.StatusServiceUnavailable: "unavailable",
+}
+
+// refusedKind tells by the status, which every vendor's shape has.
+func refusedKind(status int) string {
+	switch kind, known := refusedKinds[status]; {
+	case known:
+		return kind
+	case status >= http.StatusInternalServerError:
+		return "internal"
+	}
+	return "invalid"
+}
+
+// unrouted is the label of what no route answered.
+const unrouted = "none"
+
+// answered counts a request of any dialect.
+func (m *metrics) answered(dialect string, r *http.Request, status int, took time.Duration, aborted bool) {
+	method, path, ok := strings.Cut(r.Pattern, " ")
+	if !ok {
+		method, path = unrouted, unrouted
+	}
+	m.requests.WithLabelValues(dialect, method, path, strconv.Itoa(status)).Inc()
+	m.requestSeconds.WithLabelValues(dialect, path).Observe(took.Seconds())
+	if status >= http.StatusBadRequest {
+		m.refused.WithLabelValues(dialect, refusedKind(status)).Inc()
+	}
+	if aborted {
+		m.aborted.WithLabelValues(dialect).Inc()
+	}
+}

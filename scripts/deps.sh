@@ -7,7 +7,9 @@ set -euo pipefail
 needed=(
   "cc:gcc libc6-dev"  # the race detector links with it
   "python3:python3"   # the independent reader of entry v1
-  "curl:curl"         # the lines that the demo prints
+  "curl:curl"         # the lines that the demo prints, and the examples
+  "jq:jq"             # the examples in curl
+  "java:default-jdk-headless" # the examples in Java
   "chromium:chromium fonts-dejavu-core" # the page at /docs
   "systemd-analyze:systemd" # the unit in packaging/
 )

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"countersign/client"
@@ -213,6 +214,9 @@ func writeSynced(name string, b []byte) error {
 
 // syncDir makes the names in a file's directory last.
 func syncDir(name string) error {
+	if runtime.GOOS == "windows" {
+		return nil // which cannot sync a directory, and writes names at once
+	}
 	d, err := os.Open(filepath.Dir(name))
 	if err != nil {
 		return err

@@ -69,7 +69,8 @@ function limitsText(schema) {
   schema = resolve(schema);
   const all = [];
   const range = (low, high, unit) => {
-    if (low !== undefined && high !== undefined) all.push(`${low} to ${high}${unit}`);
+    if (low === 1 && high === undefined && unit === ' characters') all.push('not empty');
+    else if (low !== undefined && high !== undefined) all.push(`${low} to ${high}${unit}`);
     else if (low !== undefined) all.push(`at least ${low}${unit}`);
     else if (high !== undefined) all.push(`at most ${high}${unit}`);
   };
@@ -83,19 +84,21 @@ function limitsText(schema) {
   return all.join('; ');
 }
 
-// members lists what an object or an array of objects holds.
-function members(schema, depth = 0) {
+// members lists what an object or an array of objects holds. needed says what a member is that must be there.
+function members(schema, needed, depth = 0) {
   schema = resolve(schema);
   const all = schema.oneOf ? schema.oneOf.map(resolve) : [schema];
   const lists = all.map((s) => (typesOf(s).includes('array') ? resolve(s.items) : s)).filter((s) => s.properties);
-  return lists.slice(0, 2).map((s) => el('ul', {class: 'members'}, Object.entries(s.properties).map(([name, property]) => {
+  // One thing and an array of them have the same members.
+  const distinct = lists.filter((s, i) => lists.findIndex((other) => other.properties === s.properties) === i);
+  return distinct.map((s) => el('ul', {class: 'members'}, Object.entries(s.properties).map(([name, property]) => {
     const value = resolve(property);
     return el('li', {},
       el('code', {}, name), ' ',
       el('span', {class: 'type'}, [typeText(value), limitsText(value)].filter(Boolean).join('; ')),
-      (s.required || []).includes(name) ? el('span', {class: 'required'}, ' always') : '',
+      (s.required || []).includes(name) ? el('span', {class: needed}, ' ' + needed) : '',
       value.description ? el('span', {}, ' – ', inline(value.description)) : '',
-      depth < 5 ? members(value, depth + 1) : '');
+      depth < 5 ? members(value, needed, depth + 1) : '');
   })));
 }
 
@@ -148,7 +151,7 @@ function answerText(status, response) {
   const parts = contents.flatMap(([media, content]) => [
     el('p', {}, el('code', {}, media)),
     ...prose(resolve(content.schema).description),
-    ...members(content['x-line'] || content['x-data'] || content.schema),
+    ...members(content['x-line'] || content['x-data'] || content.schema, 'always'),
     content.example === undefined ? '' : el('pre', {tabindex: 0, 'aria-label': `Example of ${status}`}, typeof content.example === 'string' ? content.example : JSON.stringify(content.example, null, 2)),
   ]);
   const headers = Object.entries(response.headers || {}).map(([name, header]) => el('li', {}, el('code', {}, name), ' ', inline(resolve(header).description || '')));
@@ -160,13 +163,17 @@ function answerText(status, response) {
 // ---- calls
 
 function callForm(op) {
-  const fields = op.parameters.map((p) => parameterField(op, p));
+  // What a browser cannot do by itself, compressing a body for example, is told and not offered.
+  const fields = op.parameters.filter((p) => !p['x-no-form']).map((p) => parameterField(op, p));
+  const told = op.parameters.filter((p) => p['x-no-form']).map((p) =>
+    el('p', {class: 'hint'}, 'Not from here: ', el('code', {}, p.name), ` (${p.in}). `, inline(p.description || ''), ' ', typeText(p.schema)));
   const body = bodyField(op);
   const result = el('div', {class: 'result', role: 'status'});
   const changes = op.method !== 'GET' && !op['x-reads-only'];
   const send = el('button', {type: 'submit', class: changes ? 'send changes' : 'send'}, 'Send ' + op.method);
   const form = el('form', {class: 'call', autocomplete: 'off', novalidate: true},
     fields.length ? el('fieldset', {}, el('legend', {}, 'Parameters'), fields.map((f) => f.node)) : '',
+    told,
     body ? el('fieldset', {}, el('legend', {}, 'Body'), body.node) : '',
     el('p', {class: 'row'}, send, changes ? el('span', {class: 'hint'}, 'This changes what the server holds.') : ''),
     result);
@@ -205,18 +212,19 @@ function bodyField(op) {
   const contents = Object.entries(resolve(op.requestBody).content || {}).filter(([media]) => media !== '*/*');
   if (!contents.length) return undefined;
   const id = 'field-' + ++fieldCount;
-  const text = el('textarea', {id, rows: 10, spellcheck: 'false'});
+  const text = el('textarea', {id, spellcheck: 'false'});
   const media = el('select', {id: id + '-media'}, contents.map(([name]) => el('option', {value: name}, name)));
   const fill = () => {
     const {example = ''} = contents.find(([name]) => name === media.value)[1];
     text.value = typeof example === 'string' ? example : JSON.stringify(example, null, 2);
+    text.rows = Math.min(20, text.value.split('\n').length + 1);
   };
   media.addEventListener('change', fill);
   fill();
   const node = el('div', {class: 'field wide'},
     el('label', {for: id + '-media'}, 'Content type'), media,
     el('label', {for: id}, 'Content'), text,
-    el('details', {}, el('summary', {}, 'Members'), members(contents[0][1].schema)));
+    el('details', {}, el('summary', {}, 'Members'), members(contents[0][1].schema, 'required')));
   return {node, text, media};
 }
 

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"countersign/dialect/refusal"
 	"countersign/problem"
 )
 
@@ -31,9 +32,9 @@ type param struct{ name, value string }
 // be a known one that was damaged on its way, and ignoring that would widen the answer.
 func parseParams(raw string) (params, error) {
 	if len(raw) > maxQueryBytes {
-		return nil, &refusal{
-			status: http.StatusRequestURITooLong, code: codeInvalidRequest,
-			message: fmt.Sprintf("Query is longer than %d bytes.", maxQueryBytes),
+		return nil, &refusal.Refusal{
+			Status: http.StatusRequestURITooLong, Code: codeInvalidRequest,
+			Message: fmt.Sprintf("Query is longer than %d bytes.", maxQueryBytes),
 		}
 	}
 	var ps params
@@ -44,9 +45,9 @@ func parseParams(raw string) (params, error) {
 			continue
 		}
 		if len(ps) == maxParams {
-			return nil, &refusal{
-				status: http.StatusBadRequest, code: codeInvalidRequest,
-				message: fmt.Sprintf("Query has more than %d parameters.", maxParams),
+			return nil, &refusal.Refusal{
+				Status: http.StatusBadRequest, Code: codeInvalidRequest,
+				Message: fmt.Sprintf("Query has more than %d parameters.", maxParams),
 			}
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")

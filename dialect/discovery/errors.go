@@ -1,14 +1,11 @@
 package discovery
 
 import (
-	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
+	"countersign/dialect/refusal"
 	"countersign/problem"
 )
 
@@ -26,140 +23,73 @@ const (
 	codeInternal     = "internal_error"
 )
 
-// retryAfter is what a caller is told when nothing below knows better.
-const retryAfter = 30 * time.Second
-
-// refusal is an answer other than 200, in this vendor's words.
-type refusal struct {
-	status        int
-	code, message string
-	allow         string        // the methods that would do, with 405
-	retryAfter    time.Duration // with 429 and 503
-	cause         error         // with 500, for the log only
-}
-
-func (r *refusal) Error() string { return r.code + ": " + r.message }
-
 var (
-	errNoRoute = &refusal{status: http.StatusNotFound, code: codeNoRoute, message: "The specified route was not found."}
-	errMethod  = &refusal{status: http.StatusMethodNotAllowed, code: codeMethod, message: "Method not allowed.", allow: "POST"}
+	errNoRoute = &refusal.Refusal{Status: http.StatusNotFound, Code: codeNoRoute, Message: "The specified route was not found."}
+	errMethod  = &refusal.Refusal{Status: http.StatusMethodNotAllowed, Code: codeMethod, Message: "Method not allowed.", Allow: "POST"}
 )
 
-// refusalOf turns any failure into this vendor's answer. It is the one place where kinds become statuses.
-func refusalOf(err error) *refusal {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return r
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return unavailable(0)
-	}
-	p, ok := errors.AsType[*problem.Error](err)
-	if !ok {
-		return internal(err)
-	}
+// words turn any failure into this vendor's answer. It is the one place where kinds become statuses.
+func words(p *problem.Error) *refusal.Refusal {
 	switch p.Kind {
 	case problem.Unauthenticated:
-		return &refusal{status: http.StatusUnauthorized, code: codeBadKey, message: "Bad or missing API key"}
+		return &refusal.Refusal{Status: http.StatusUnauthorized, Code: codeBadKey, Message: "Bad or missing API key"}
 	case problem.Denied:
 		// A client in use knows a denied call by this very message.
-		return &refusal{status: http.StatusForbidden, code: codeDenied, message: "Forbidden"}
+		return &refusal.Refusal{Status: http.StatusForbidden, Code: codeDenied, Message: "Forbidden"}
 	case problem.NotFound:
 		return errNoRoute
 	case problem.Invalid:
 		return invalid(p)
 	case problem.TooLarge:
-		return &refusal{
-			status: http.StatusRequestEntityTooLarge, code: codeBadRequest,
-			message: fmt.Sprintf("The body is larger than %d bytes.", maxBodyBytes),
+		return &refusal.Refusal{
+			Status: http.StatusRequestEntityTooLarge, Code: codeBadRequest,
+			Message: fmt.Sprintf("The body is larger than %d bytes.", maxBodyBytes),
 		}
 	case problem.Throttled:
-		return &refusal{
-			status: http.StatusTooManyRequests, code: codeThrottled,
-			message: "Service unavailable, please limit request volume", retryAfter: p.RetryAfter,
+		return &refusal.Refusal{
+			Status: http.StatusTooManyRequests, Code: codeThrottled,
+			Message: "Service unavailable, please limit request volume", RetryAfter: p.RetryAfter,
 		}
 	case problem.Unavailable:
-		return unavailable(p.RetryAfter)
+		return &refusal.Refusal{
+			Status: http.StatusServiceUnavailable, Code: codeUnavailable,
+			Message: "Service unavailable, please try again later.", RetryAfter: p.RetryAfter,
+		}
 	default:
-		return internal(err)
+		return &refusal.Refusal{Status: http.StatusInternalServerError, Code: codeInternal, Cause: p.Cause}
 	}
 }
 
 // invalid names the member that is wrong, with its value and what is wrong with it.
-func invalid(p *problem.Error) *refusal {
-	r := &refusal{status: http.StatusBadRequest, code: codeInvalidField}
+func invalid(p *problem.Error) *refusal.Refusal {
+	r := &refusal.Refusal{Status: http.StatusBadRequest, Code: codeInvalidField}
 	if p.Field == "" || p.Field == wholeBody {
-		r.code = codeBadRequest
+		r.Code = codeBadRequest
 	}
 	switch {
 	case p.Field == "":
-		r.message = fmt.Sprintf("Invalid request: %s.", p.Detail)
+		r.Message = fmt.Sprintf("Invalid request: %s.", p.Detail)
 	case p.Value == "":
-		r.message = fmt.Sprintf("Invalid %s: %s.", p.Field, p.Detail)
+		r.Message = fmt.Sprintf("Invalid %s: %s.", p.Field, p.Detail)
 	default:
-		r.message = fmt.Sprintf("Invalid %s [%s]: %s.", p.Field, p.Value, p.Detail)
+		r.Message = fmt.Sprintf("Invalid %s [%s]: %s.", p.Field, p.Value, p.Detail)
 	}
 	return r
-}
-
-func unavailable(after time.Duration) *refusal {
-	return &refusal{
-		status: http.StatusServiceUnavailable, code: codeUnavailable,
-		message: "Service unavailable, please try again later.", retryAfter: after,
-	}
-}
-
-func internal(cause error) *refusal {
-	return &refusal{status: http.StatusInternalServerError, code: codeInternal, cause: cause}
 }
 
 // Refuse answers a request of this dialect that was refused before it reached the handler, by a rate limit
 // for example, so that the caller still reads the error shape it knows.
 func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		// Nobody is left to read an answer.
+	ref := refusal.Words(words).Begin(w, r, err, h.log)
+	if ref == nil {
 		return
 	}
-	ref := refusalOf(err)
-	message := ref.message
-	head := w.Header()
-	switch ref.status {
-	case http.StatusUnauthorized:
-		// RFC 9110, 15.5.2 wants a challenge. It names Bearer only: Basic would make browsers ask for a
-		// password that nobody has.
-		head.Set("WWW-Authenticate", `Bearer realm="countersign"`)
-	case http.StatusMethodNotAllowed:
-		head.Set("Allow", ref.allow)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		after := ref.retryAfter
-		if after <= 0 {
-			after = retryAfter
-		}
-		// Whole seconds, rounded up: a client that comes back a moment early is refused again.
-		head.Set("Retry-After", strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10))
-	case http.StatusInternalServerError:
-		id := requestID(head)
-		message = "Internal error. Request id " + id + "."
-		// Not the path and the query: they hold names.
-		h.log.ErrorContext(r.Context(), "request failed", "request_id", id, "route", r.Pattern, "error", ref.cause)
-	}
-	b := appendText(nil, `{"error":{"code":`, ref.code)
-	b = appendText(b, `,"message":`, message)
+	b := appendText(nil, `{"error":{"code":`, ref.Code)
+	b = appendText(b, `,"message":`, ref.Message)
 	b = append(b, `},"data":null}`...)
+	head := w.Header()
 	setHeaders(head)
 	head.Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(ref.status)
+	w.WriteHeader(ref.Status)
 	w.Write(b)
-}
-
-const requestIDHeader = "X-Request-Id"
-
-// requestID returns the id that ties an answer to the log: the one that the server has already put on the
-// answer, else a new one, which is put there.
-func requestID(head http.Header) string {
-	id := head.Get(requestIDHeader)
-	if id == "" {
-		id = rand.Text()
-		head.Set(requestIDHeader, id)
-	}
-	return id
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"countersign/dialect/refusal"
 	"countersign/event"
 	"countersign/identity"
 	"countersign/query"
@@ -60,7 +61,7 @@ func (h *Handler) values(w http.ResponseWriter, r *http.Request, c identity.Call
 		return err
 	}
 	if r.Context().Err() == nil {
-		h.log.Error("a list of values broke off", "request_id", w.Header().Get(requestIDHeader), "values", out.count, "error", err)
+		h.log.Error("a list of values broke off", "request_id", w.Header().Get(refusal.RequestIDHeader), "values", out.count, "error", err)
 	}
 	// The status is sent. Only a connection that breaks off tells the caller that the rest is missing.
 	panic(http.ErrAbortHandler)

@@ -202,6 +202,13 @@ func TestAnInterruptedExportSaysHowToGoOn(t *testing.T) {
 			break
 		}
 	}
+	bad := *p
+	bad.url = line.url
+	for _, flag := range []string{"--resume", "--force"} {
+		if _, stderr, err := bad.try("export", flag, "--out", out); err == nil || !strings.Contains(stderr, "another export is writing it") {
+			t.Errorf("%s while it is being written: %v %s", flag, err, stderr)
+		}
+	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"countersign/client"
 )
@@ -58,50 +59,87 @@ func mustNotExist(name, why string) error {
 
 // createPart makes an empty part.
 func createPart(out string, j job, force bool) (*part, error) {
-	flag := os.O_CREATE | os.O_RDWR | os.O_EXCL
-	if force {
-		flag = os.O_CREATE | os.O_RDWR | os.O_TRUNC
+	flag := os.O_CREATE | os.O_RDWR
+	if !force {
+		flag |= os.O_EXCL
 	}
 	// The trail is not for everybody who has an account on this machine.
 	f, err := os.OpenFile(partName(out), flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	if err := claim(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	p := &part{f: f, out: out, job: j}
-	if err := p.save(); err != nil {
+	err = f.Truncate(0)
+	if err == nil {
+		err = p.save()
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.abandon())
 	}
 	return p, nil
 }
 
+// claim makes sure that nobody else writes the part, for as long as it is open: a command that is started again
+// while the first still waits for the server would spoil it.
+func claim(f *os.File) error {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("%s: another export is writing it", f.Name())
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
 // openPart opens the part that an earlier call left. Where the command line says what is to be exported it
 // must be the same.
 func openPart(out string, wanted job, said bool) (*part, error) {
-	b, err := os.ReadFile(jobName(out))
+	f, err := os.OpenFile(partName(out), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no export to %s to go on with: leave --resume out", out)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p := &part{out: out}
-	if err := json.Unmarshal(b, &p.job); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w): begin anew with --force", jobName(out), err)
+	p := &part{f: f, out: out}
+	err = claim(f)
+	if err == nil {
+		err = p.load(wanted, said)
 	}
-	if p.job.Server != wanted.Server {
-		return nil, fmt.Errorf("%s is of the server %s, not %s: its entries are others", partName(out), p.job.Server, wanted.Server)
+	if err == nil {
+		err = p.rewind()
 	}
-	if said && !p.job.same(wanted) {
-		return nil, fmt.Errorf("%s is of another export (query %q, from %q, to %q, format %s): leave these out, or begin anew with --force",
-			partName(out), p.job.Text, p.job.From, p.job.To, p.job.Format)
-	}
-	if p.f, err = os.OpenFile(partName(out), os.O_RDWR, 0); err != nil {
-		return nil, err
-	}
-	if err := p.rewind(); err != nil {
-		return nil, errors.Join(err, p.f.Close())
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return p, nil
+}
+
+// load reads how far the part has come.
+func (p *part) load(wanted job, said bool) error {
+	out := p.out
+	b, err := os.ReadFile(jobName(out))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is missing, which says what %s is: begin anew with --force", jobName(out), partName(out))
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &p.job); err != nil {
+		return fmt.Errorf("%s is damaged (%w): begin anew with --force", jobName(out), err)
+	}
+	if p.job.Server != wanted.Server {
+		return fmt.Errorf("%s is of the server %s, not %s, which has other entries: begin anew with --force", partName(out), p.job.Server, wanted.Server)
+	}
+	if said && !p.job.same(wanted) {
+		return fmt.Errorf("%s is of another export (query %q, from %q, to %q, format %s): leave these out, or begin anew with --force",
+			partName(out), p.job.Text, p.job.From, p.job.To, p.job.Format)
+	}
+	return nil
 }
 
 // same tells whether two jobs bring the same.
@@ -166,31 +204,29 @@ func (p *part) save() error {
 // keep closes a part that is not complete.
 func (p *part) keep() error { return errors.Join(p.save(), p.f.Close()) }
 
-// abandon removes a part with nothing in it.
+// abandon closes a part, and removes one with nothing in it.
 func (p *part) abandon() error {
-	err := p.f.Close()
 	if p.job.Progress.Bytes > 0 {
-		return err
+		return p.f.Close()
 	}
-	return errors.Join(err, os.Remove(partName(p.out)), removeIfThere(jobName(p.out)))
+	return errors.Join(os.Remove(partName(p.out)), removeIfThere(jobName(p.out)), p.f.Close())
 }
 
-// finish gives a complete part its name, once all of it is on the disk.
-func (p *part) finish() error {
-	out := p.out
+// finish gives a complete part its name, once all of it is on the disk. It is closed last: until the job is gone
+// another call could take it for one to go on with.
+func (p *part) finish() error { return errors.Join(p.settle(), p.f.Close()) }
+
+func (p *part) settle() error {
 	if err := p.f.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", partName(out), err)
+		return fmt.Errorf("sync %s: %w", partName(p.out), err)
 	}
-	if err := p.f.Close(); err != nil {
+	if err := os.Rename(partName(p.out), p.out); err != nil {
 		return err
 	}
-	if err := os.Rename(partName(out), out); err != nil {
+	if err := syncDir(p.out); err != nil {
 		return err
 	}
-	if err := syncDir(out); err != nil {
-		return err
-	}
-	return removeIfThere(jobName(out))
+	return removeIfThere(jobName(p.out))
 }
 
 func removeIfThere(name string) error {
@@ -214,9 +250,6 @@ func writeSynced(name string, b []byte) error {
 
 // syncDir makes the names in a file's directory last.
 func syncDir(name string) error {
-	if runtime.GOOS == "windows" {
-		return nil // which cannot sync a directory, and writes names at once
-	}
 	d, err := os.Open(filepath.Dir(name))
 	if err != nil {
 		return err

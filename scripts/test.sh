@@ -12,9 +12,22 @@ if ! command -v cc >/dev/null 2>&1; then
   echo "WARNING: no C compiler: the race detector is left out"
 fi
 
-CGO_ENABLED=$([ -n "$race" ] && echo 1 || echo 0) go test -v $race -count 1 -timeout 20m "$@" ./... 2>&1 | tee "$log" |
-  grep --line-buffered -E '^(ok|FAIL|panic|---? FAIL|[^ ]+\.go:[0-9]+:| +--- FAIL|WARNING: DATA RACE)'
-status=${PIPESTATUS[0]}
+# run CGO ARGS...: every test, verbosely into the log, with what matters shown on the way.
+run() {
+  CGO_ENABLED=$1 go test -v -count 1 -timeout 20m "${@:2}" 2>&1 | tee -a "$log" |
+    grep --line-buffered -E '^(ok|FAIL|panic|---? FAIL|[^ ]+\.go:[0-9]+:| +--- FAIL|WARNING: DATA RACE)'
+  return "${PIPESTATUS[0]}"
+}
+
+if [ -n "$race" ]; then
+  run 1 -race "$@" ./...
+  status=$?
+  # What is cut short under the race detector, in full.
+  run 0 "$@" $(grep -l '^const raceDetector = true' $(git ls-files '*_test.go') | xargs -n1 dirname | sort -u | sed 's|^|./|') || status=1
+else
+  run 0 "$@" ./...
+  status=$?
+fi
 
 if [ "$status" -ne 0 ]; then
   echo; echo "==== output of what failed"

@@ -31,9 +31,17 @@ fi
 
 if [ "$status" -ne 0 ]; then
   echo; echo "==== output of what failed"
-  # A test's lines stand between its RUN and its result; without -json the simplest whole answer is the tail
-  # of each failing package.
-  awk '/^=== RUN/ {buf=""} {buf=buf $0 "\n"} /^ *--- FAIL/ {printf "%s", buf; buf=""} /^panic:|DATA RACE/ {p=1} p {print}' "$log" | tail -n 400
+  # What a failed test wrote stands between its RUN and its result; a panic or a race ends with its package.
+  awk '
+    /^=== RUN/ { if ($3 !~ /\//) held = "" }
+    /^(ok|FAIL)[ \t]/ { loud = 0 }
+    /^panic: |^fatal error: |^WARNING: DATA RACE/ { printf "%s", held; held = ""; loud = 1 }
+    loud { print; next }
+    { held = held substr($0, 1, 2000) "\n"; if (length(held) > 60000) held = substr(held, length(held) - 30000) }
+    /^--- FAIL/ { failed = 1; printf "%s", held; held = ""; next }
+    failed && /^ +/ { print; next }
+    { failed = 0 }
+    /^--- (PASS|SKIP)/ { held = "" }' "$log"
 fi
 skipped=$(grep -cE '^ *--- SKIP' "$log")
 if [ "$skipped" -gt 0 ]; then

@@ -75,7 +75,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		watched.Body = &watchedBody{ReadCloser: r.Body, seen: x.sent}
 		if again := r.GetBody; again != nil {
 			watched.GetBody = func() (_ reader, err error) {
-				*x.sent = captured{}
+				x.sent.again()
 				b, err := again()
 				return &watchedBody{ReadCloser: b, seen: x.sent}, err
 			}
@@ -132,7 +132,7 @@ func newChecker(tb testing.TB) *checker {
 }
 
 func (c *checker) check(x *exchange) {
-	err := c.document.check(x)
+	err := c.document.check(&exchange{request: x.request, sent: x.sent.copy(), status: x.status, header: x.header, got: x.got.copy()})
 	if err == nil {
 		return
 	}

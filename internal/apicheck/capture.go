@@ -3,6 +3,7 @@ package apicheck
 import (
 	"io"
 	"net/http"
+	"sync"
 )
 
 // maxCaptured bounds what is kept of a body.
@@ -11,14 +12,33 @@ const maxCaptured = 4 << 20
 // reader is what a body is.
 type reader = io.ReadCloser
 
-// captured is what was seen of a body.
+// captured is what was seen of a body. An HTTP client may still be reading a request's body while its answer
+// is looked at.
 type captured struct {
+	mu    sync.Mutex // guards what follows; whoever looks takes a copy
 	bytes []byte
 	cut   bool // there was more than is kept
 	whole bool // the end was reached
 }
 
-func (c *captured) add(b []byte) {
+// copy returns what was seen so far.
+func (c *captured) copy() *captured {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &captured{bytes: c.bytes[:len(c.bytes):len(c.bytes)], cut: c.cut, whole: c.whole}
+}
+
+// again forgets what was seen: the body is sent anew.
+func (c *captured) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes, c.cut, c.whole = nil, false, false
+}
+
+func (c *captured) add(b []byte, end bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.whole = c.whole || end
 	if room := maxCaptured - len(c.bytes); len(b) > room {
 		b, c.cut = b[:room], true
 	}
@@ -37,10 +57,7 @@ type watchedBody struct {
 
 func (w *watchedBody) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
-	w.seen.add(p[:n])
-	if err == io.EOF {
-		w.seen.whole = true
-	}
+	w.seen.add(p[:n], err == io.EOF)
 	if err != nil && w.done != nil {
 		w.done()
 	}
@@ -76,7 +93,7 @@ func (w *watchedResponse) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status, w.header = http.StatusOK, w.Header().Clone()
 	}
-	w.body.add(b)
+	w.body.add(b, false)
 	return w.ResponseWriter.Write(b)
 }
 

@@ -85,8 +85,8 @@ func (h *Handler) one(w http.ResponseWriter, r *http.Request, c identity.Caller)
 		return err
 	}
 	text := r.PathValue("seq")
-	seq, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
+	seq, ok := wholeNumber(text)
+	if !ok {
 		return problem.Bad("seq", text, "must be a whole number from 0 to %d", uint64(math.MaxUint64))
 	}
 	if seq > math.MaxInt64 { // more than any trail has, and than a Range can say

@@ -82,11 +82,18 @@ func (ps params) number(name string, unset, most uint64) (uint64, error) {
 	if !ok {
 		return unset, nil
 	}
-	n, err := strconv.ParseUint(v, 10, 64)
-	if err != nil || n > most {
+	n, ok := wholeNumber(v)
+	if !ok || n > most {
 		return 0, problem.Bad(name, v, "must be a whole number from 0 to %d", most)
 	}
 	return n, nil
+}
+
+// wholeNumber reads the one spelling that a number has in the OpenAPI document: decimal, without sign or
+// leading zeros.
+func wholeNumber(text string) (uint64, bool) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, err == nil && strconv.FormatUint(n, 10) == text
 }
 
 // page reads q, from, to, sort, offset, limit and as_of for a trail of size entries. Parameters that the

@@ -141,7 +141,7 @@ func (ps params) position(header http.Header, size uint64) (next uint64, err err
 		name, text = lastEventID, last
 	}
 	after, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || after < -1 || after == math.MaxInt64 {
+	if err != nil || after < -1 || after == math.MaxInt64 || strconv.FormatInt(after, 10) != text {
 		return 0, problem.Bad(name, text, "must be a seq, or -1 to start with the first entry")
 	}
 	// A client that has seen more than there is has followed another trail, or this one was put back to an

@@ -27,6 +27,9 @@ const maxBodyAttributes = 128
 // AppendBody appends the stored body of e, which must be valid. An actor type or outcome that is none is a
 // mistake of the caller and panics: written down, it could never be read again.
 func AppendBody(dst []byte, e *Entry) []byte {
+	if e.Kind != KindEvent {
+		return appendFactBody(dst, e)
+	}
 	dst = append(dst, bodyVersion)
 	bits := e.bodyWord()
 	dst = append(dst, byte(bits), byte(bits>>8), byte(bits>>16))
@@ -80,6 +83,13 @@ func appendCounted(dst []byte, s string) []byte {
 // refused, so that a stored byte cannot change without a change of what it says. The texts of the entry
 // share one allocation with each other and none with b.
 func DecodeBody(b []byte) (Entry, error) {
+	if len(b) > 0 && b[0] == factVersion {
+		e, err := decodeFactBody(b)
+		if err != nil {
+			return Entry{}, fmt.Errorf("body of a system fact: %w", err)
+		}
+		return e, nil
+	}
 	r := bodyReader{b: b}
 	var e Entry
 	r.head(&e)

@@ -88,7 +88,7 @@ func TestDecodeBodyRefuses(t *testing.T) {
 		want string
 	}{
 		{"nothing", nil, "byte 0: no bytes"},
-		{"another version", with(version, 2), "version 2 is not known"},
+		{"another version", with(version, 3), "version 3 is not known"},
 		{"version 0", with(version, 0), "version 0 is not known"},
 		{"only the version", good[:1], "too short"},
 		{"unknown bit", with(bits+2, 1<<3), "unknown presence bits"},

@@ -16,6 +16,9 @@ func AppendJSON(dst []byte, e *Event) []byte {
 // AppendEntryJSON appends e as it is read from the native API: what the server added, then the event.
 // Every member that it adds stands in serverFields.
 func AppendEntryJSON(dst []byte, e *Entry) []byte {
+	if e.Kind != KindEvent {
+		return appendFactJSON(dst, e)
+	}
 	dst = append(dst, `{"seq":`...)
 	dst = strconv.AppendUint(dst, e.Seq, 10)
 	dst = append(dst, `,"received_at":"`...)

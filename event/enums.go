@@ -3,7 +3,7 @@ package event
 import "slices"
 
 // The one-byte forms of the enums, as the stored body has them (docs/format/body.md). 0 is the empty text,
-// which only system facts have; -1 is no value at all.
+// which no event has; -1 is no value at all.
 
 var actorTypes = [...]string{"", ActorStandard, ActorService, ActorSystem}
 

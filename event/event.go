@@ -118,8 +118,13 @@ const NoPrev = 1<<64 - 1
 // counts the entries of its account from 0 and AccountPrev is the Seq of the one before, so that the chain
 // of an account shows a gap. ReceivedAt is the server's clock, which never goes backwards along Seq.
 // RecordedBy is the authenticated sender, never the same thing as Actor.
+//
+// A system fact has a Kind other than KindEvent and a Statement; of an event's parts it has only the times,
+// which are the same. Its AccountSeq and AccountPrev are NoPrev.
 type Entry struct {
 	Event
+	Kind        byte
+	Statement   string
 	Seq         uint64
 	ReceivedAt  Micros
 	RecordedBy  Text

@@ -45,7 +45,7 @@ func allBut(member And, at int) string {
 	var b strings.Builder
 	for i, part := range member {
 		if t, ok := part.(Text); ok && i == at {
-			b.WriteString(printField(t.Field) + opMark(t.Op, t.Exact))
+			b.WriteString(printField(t.Field) + opMark(t))
 		} else {
 			b.WriteString(Print(part))
 		}
@@ -78,12 +78,9 @@ func negated(not bool, f Filter) Filter {
 }
 
 func ofCondition(c event.Condition) Filter {
-	if c.IgnoreBlanks {
-		panic("query: a class ignores blanks, which no filter can say")
-	}
 	if c.Op == event.Absent {
 		return Null{Field(c.Field)}
 	}
 	op := [...]TextOp{event.Equal: Equal, event.Contains: Contains, event.StartsWith: StartsWith, event.EndsWith: EndsWith}[c.Op]
-	return Text{Field: Field(c.Field), Op: op, Values: []string{c.Value}}
+	return Text{Field: Field(c.Field), Op: op, Values: []string{c.Value}, IgnoreBlanks: c.IgnoreBlanks}
 }

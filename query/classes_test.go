@@ -37,7 +37,7 @@ func randomClass(r *rand.Rand) event.Class {
 	for range r.IntN(3) {
 		field := pick(r, []string{"actor.name", "actor.id", "client.ip", "attributes.ticket"})
 		c.Conditions = append(c.Conditions, event.Condition{
-			Field: field, Not: r.IntN(4) == 0, Comparison: event.Comparison{Op: event.Op(r.IntN(5)), Value: pick(r, texts)},
+			Field: field, Not: r.IntN(4) == 0, IgnoreBlanks: r.IntN(3) == 0, Comparison: event.Comparison{Op: event.Op(r.IntN(5)), Value: pick(r, texts)},
 		})
 	}
 	return c

@@ -67,7 +67,7 @@ func Compile(f Filter) func(*event.Entry) bool {
 			return f.Min <= n && n <= f.Max
 		}
 	case Words:
-		match := comparison(Contains, []string{f.Text}, false)
+		match := comparison(Text{Op: Contains, Values: []string{f.Text}})
 		return func(e *event.Entry) bool {
 			return e.Description.Present && match(e.Description.Value) || e.Detail.Present && match(e.Detail.Value)
 		}
@@ -87,7 +87,7 @@ func compileAll(fs []Filter) []func(*event.Entry) bool {
 }
 
 func compileText(f Text) func(*event.Entry) bool {
-	value, match := TextOf(f.Field), comparison(f.Op, f.Values, f.Exact)
+	value, match := TextOf(f.Field), comparison(f)
 	if value == nil || match == nil {
 		return nothing
 	}
@@ -97,23 +97,21 @@ func compileText(f Text) func(*event.Entry) bool {
 	}
 }
 
-// comparison returns the test whether a text stands in relation op to one of values, nil for an unknown op.
-func comparison(op TextOp, values []string, exact bool) func(string) bool {
-	wanted := make([]string, len(values))
-	for i, v := range values {
-		if !exact {
-			v = Fold(v)
-		}
-		wanted[i] = v
+// comparison returns the test whether a text stands in the relation of f to one of its values, nil for an
+// unknown one.
+func comparison(f Text) func(string) bool {
+	wanted := make([]string, len(f.Values))
+	for i, v := range f.Values {
+		wanted[i] = string(f.appendSide(nil, v))
 	}
 	switch {
-	case op > EndsWith:
+	case f.Op > EndsWith:
 		return nil
-	case op == Equal && len(wanted) > setAbove:
-		return inSet(wanted, exact)
-	case exact:
-		return exactly(op, wanted)
-	case op == Equal:
+	case f.Op == Equal && len(wanted) > setAbove:
+		return inSet(f, wanted)
+	case f.Exact && !f.IgnoreBlanks:
+		return exactly(f.Op, wanted)
+	case f.Op == Equal && !f.IgnoreBlanks:
 		return func(s string) bool {
 			for _, w := range wanted {
 				if foldsTo(s, w) {
@@ -123,15 +121,35 @@ func comparison(op TextOp, values []string, exact bool) func(string) bool {
 			return false
 		}
 	}
-	return folded(op, wanted)
+	return sideBySide(f, wanted)
 }
 
-func inSet(wanted []string, exact bool) func(string) bool {
+// appendSide appends what of s is compared: both sides of a relation go through it.
+func (f Text) appendSide(dst []byte, s string) []byte {
+	start := len(dst)
+	if f.Exact {
+		dst = append(dst, s...)
+	} else {
+		dst = appendFold(dst, s)
+	}
+	if !f.IgnoreBlanks {
+		return dst
+	}
+	kept := dst[:start]
+	for _, c := range dst[start:] {
+		if c != ' ' {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+func inSet(f Text, wanted []string) func(string) bool {
 	set := make(map[string]struct{}, len(wanted))
 	for _, w := range wanted {
 		set[w] = struct{}{}
 	}
-	if exact {
+	if f.Exact && !f.IgnoreBlanks {
 		return func(s string) bool {
 			_, ok := set[s]
 			return ok
@@ -139,7 +157,7 @@ func inSet(wanted []string, exact bool) func(string) bool {
 	}
 	return func(s string) bool {
 		var buf [128]byte
-		_, ok := set[string(appendFold(buf[:0], s))]
+		_, ok := set[string(f.appendSide(buf[:0], s))]
 		return ok
 	}
 }
@@ -161,8 +179,8 @@ func exactly(op TextOp, wanted []string) func(string) bool {
 	}
 }
 
-// folded compares with values that are folded already.
-func folded(op TextOp, wanted []string) func(string) bool {
+// sideBySide compares with values that have gone through appendSide already.
+func sideBySide(f Text, wanted []string) func(string) bool {
 	ws := make([][]byte, len(wanted))
 	for i, w := range wanted {
 		ws[i] = []byte(w)
@@ -170,12 +188,13 @@ func folded(op TextOp, wanted []string) func(string) bool {
 	return func(s string) bool {
 		// The relation is not a function value: buf would then move to the heap.
 		var buf [256]byte
-		b := appendFold(buf[:0], s)
+		b := f.appendSide(buf[:0], s)
 		for _, w := range ws {
 			switch {
-			case op == Contains && bytes.Contains(b, w),
-				op == StartsWith && bytes.HasPrefix(b, w),
-				op == EndsWith && bytes.HasSuffix(b, w):
+			case f.Op == Equal && bytes.Equal(b, w),
+				f.Op == Contains && bytes.Contains(b, w),
+				f.Op == StartsWith && bytes.HasPrefix(b, w),
+				f.Op == EndsWith && bytes.HasSuffix(b, w):
 				return true
 			}
 		}

@@ -64,6 +64,12 @@ func TestMatches(t *testing.T) {
 		{"starts with, in the middle", text(query.ActorName, query.StartsWith, "Smith"), false},
 		{"ends with", text(query.ActorName, query.EndsWith, "SMITH"), true},
 		{"ends with, at the start", text(query.ActorName, query.EndsWith, "Jane"), false},
+		{"ignoring blanks on both sides", query.Text{Field: query.ActorName, IgnoreBlanks: true, Values: []string{" JANES mith "}}, true},
+		{"exact and ignoring blanks minds case", query.Text{Field: query.ActorName, Exact: true, IgnoreBlanks: true, Values: []string{"janesmith"}}, false},
+		{"contains over a blank that is ignored", query.Text{Field: query.ActorName, Op: query.Contains, IgnoreBlanks: true, Values: []string{"esm"}}, true},
+		{"only U+0020 is a blank", query.Text{Field: query.Detail, Op: query.Contains, IgnoreBlanks: true, Values: []string{"attemptof"}}, false},
+		{"equal ignoring blanks to one of many", query.Text{Field: query.ActorName, IgnoreBlanks: true, Values: append(many, "janesmith")}, true},
+		{"an absent text has no blanks to ignore", query.Text{Field: query.Country, IgnoreBlanks: true, Values: []string{" "}}, false},
 		{"no values match none", text(query.ActorName, query.Equal), false},
 
 		{"absent equals nothing", text(query.Country, query.Equal, ""), false},
@@ -175,6 +181,7 @@ func TestCompiledMatchAllocatesNothing(t *testing.T) {
 	e := smith()
 	for _, text := range []string{
 		"action:login_error", "actor.name:~SMITH", "actor.name:^jane actor.name:$smith", "actor.name:(a,b,c,d,e,f,g,h,i,j)",
+		"actor.name:|~nesm", "actor.name:|(a,b,c,d,e,f,g,h,i,j)",
 		"password", "occurred_at:2026-01-01 -client.country:US", "attributes.ticket:chg-1042",
 	} {
 		f, err := query.Parse(text)

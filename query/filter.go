@@ -80,12 +80,14 @@ const (
 )
 
 // Text matches entries whose field is present and stands in relation Op to at least one of Values. Unless
-// Exact, both sides are case-folded first (Fold).
+// Exact, both sides are case-folded first (Fold). With IgnoreBlanks the blanks are then taken out of both:
+// the character U+0020 and no other, as package event's Condition does.
 type Text struct {
-	Field  Field
-	Op     TextOp
-	Values []string
-	Exact  bool
+	Field        Field
+	Op           TextOp
+	Values       []string
+	Exact        bool
+	IgnoreBlanks bool
 }
 
 // Null matches entries whose field is absent.

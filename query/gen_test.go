@@ -33,10 +33,10 @@ func newRand(t testing.TB) *rand.Rand {
 // texts is a small pool, so that values meet: case variants of several alphabets, and everything that the
 // search text has a meaning for.
 var texts = []string{
-	"", "a", "A", "ab", "AB", "aB c", "jane", "Jane Smith", "JANE", `EXAMPLE\jane`, "null", "NULL", "AND", "or", "NOT",
+	"", "a", "A", "ab", "AB", "aB c", "abc", " ", "a  B", "jane", "Jane Smith", "JANE", `EXAMPLE\jane`, "null", "NULL", "AND", "or", "NOT",
 	"k", "K", "\u212a", "s", "S", "\u017f", "\u00df", "\u1e9e", "\u00e5", "\u00c5", "\u212b", "\u03c3", "\u03c2", "\u03a3",
 	"\u0130", "i", "I", "\u0131", "\u4e16\u754c", "\U00010400", "\U00010428", "\u01c5", "\ufffd", "\u00a0", "a\u3000b", "\u2028",
-	"\r\n", "a\tb", "\x00", "\x7f", `"`, `\`, `a"b`, "(", ")", "a,b", "-x", "a-b", "=v", "~v", "^v", "$v", "<5", "1..2", "2026-01-01", ":", "a:b",
+	"\r\n", "a\tb", "\x00", "\x7f", `"`, `\`, `a"b`, "(", ")", "a,b", "-x", "a-b", "=v", "~v", "^v", "$v", "|v", "<5", "1..2", "2026-01-01", ":", "a:b",
 }
 
 var attributeNames = []string{"ticket", "before.name", "a b", "", "null", `q"`, "x:y", "-d", "\u00e9t\u00e9"}
@@ -123,7 +123,7 @@ func randomFilter(r *rand.Rand, depth int) query.Filter {
 			return nil
 		}
 	}
-	out := query.Text{Field: randomField(r), Op: query.TextOp(r.IntN(4)), Exact: r.IntN(2) == 0}
+	out := query.Text{Field: randomField(r), Op: query.TextOp(r.IntN(4)), Exact: r.IntN(2) == 0, IgnoreBlanks: r.IntN(3) == 0}
 	if r.IntN(20) == 0 {
 		out.Op = 7
 	}
@@ -177,7 +177,12 @@ func naive(f query.Filter, e *event.Entry) bool {
 		return naiveText(e.Description, query.Contains, f.Text, false) || naiveText(e.Detail, query.Contains, f.Text, false)
 	case query.Text:
 		v, isText := naiveTexts(e, f.Field)
-		return isText && slices.ContainsFunc(f.Values, func(w string) bool { return naiveText(v, f.Op, w, f.Exact) })
+		return isText && slices.ContainsFunc(f.Values, func(w string) bool {
+			if f.IgnoreBlanks {
+				v.Value, w = strings.ReplaceAll(v.Value, " ", ""), strings.ReplaceAll(w, " ", "")
+			}
+			return naiveText(v, f.Op, w, f.Exact)
+		})
 	}
 	panic(fmt.Sprintf("%T", f))
 }

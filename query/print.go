@@ -75,7 +75,7 @@ func printMembers(b *strings.Builder, members []Filter, between string) {
 }
 
 func printText(b *strings.Builder, f Text) {
-	b.WriteString(printField(f.Field) + ":" + opMark(f.Op, f.Exact))
+	b.WriteString(printField(f.Field) + ":" + opMark(f))
 	if len(f.Values) == 1 {
 		b.WriteString(printValue(f.Values[0]))
 		return

@@ -120,9 +120,10 @@ func (p *parser) relation() (Filter, error) {
 
 func (p *parser) textRelation(f Field) (Filter, error) {
 	if !p.take(':') {
-		return nil, p.errorf(p.pos, "expected : := :~ :^ or :$ after %s, which is text, found %s", f, p.found(p.pos))
+		return nil, p.errorf(p.pos, "expected : := :~ :^ :$ or :| after %s, which is text, found %s", f, p.found(p.pos))
 	}
 	out := Text{Field: f, Exact: p.take('=')}
+	out.IgnoreBlanks = p.take('|')
 	switch {
 	case p.take('~'):
 		out.Op = Contains
@@ -137,7 +138,7 @@ func (p *parser) textRelation(f Field) (Filter, error) {
 	}
 	for _, v := range values {
 		if v.text == wordNull && !v.quoted {
-			if out.Op == Equal && !out.Exact && !v.listed {
+			if opMark(out) == "" && !v.listed {
 				return Null{f}, nil
 			}
 			return nil, p.errorf(v.offset, `expected a value: the word itself is "null" in quotes, and absence is %s:null, a term of its own`, f)
@@ -202,7 +203,7 @@ func (p *parser) value(listed bool) (value, error) {
 		if v.text == "" {
 			return v, p.errorf(p.pos, "expected a value, found %s", p.found(p.pos))
 		}
-		if strings.IndexByte("=~^$<>", v.text[0]) >= 0 {
+		if strings.IndexByte(valueMarks, v.text[0]) >= 0 {
 			return v, p.errorf(p.pos, "expected a value: one that begins with %c must be in quotes", v.text[0])
 		}
 		p.pos += len(v.text)
@@ -223,7 +224,7 @@ func (p *parser) spanRelation(f Field, kind Kind) (Filter, error) {
 		mark, orEqual = '>', p.take('=')
 	default:
 		p.pos++ // the colon: relation is entered only before an operator
-		if !p.atEnd() && strings.IndexByte("=~^$<>", p.text[p.pos]) >= 0 {
+		if !p.atEnd() && strings.IndexByte(valueMarks, p.text[p.pos]) >= 0 {
 			return nil, p.errorf(p.pos, "expected a value: %s is %s and takes : < <= > and >=", f, kindName(kind))
 		}
 	}

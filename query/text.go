@@ -34,11 +34,17 @@ const (
 	dateForm   = "2006-01-02"
 )
 
+// valueMarks are the marks that begin an operator, so a value that begins with one must be in quotes.
+const valueMarks = "=|~^$<>"
+
 // opMark returns what stands between the colon and the value.
-func opMark(op TextOp, exact bool) string {
-	mark := [...]string{Equal: "", Contains: "~", StartsWith: "^", EndsWith: "$"}[op]
-	if exact {
-		return "=" + mark
+func opMark(f Text) string {
+	mark := [...]string{Equal: "", Contains: "~", StartsWith: "^", EndsWith: "$"}[f.Op]
+	if f.IgnoreBlanks {
+		mark = "|" + mark
+	}
+	if f.Exact {
+		mark = "=" + mark
 	}
 	return mark
 }

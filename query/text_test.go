@@ -45,6 +45,8 @@ func TestParse(t *testing.T) {
 		{"exact contains", "actor.name:=~jane", name(query.Contains, true, "jane")},
 		{"exact starts with", "actor.name:=^jane", name(query.StartsWith, true, "jane")},
 		{"exact ends with", "actor.name:=$jane", name(query.EndsWith, true, "jane")},
+		{"ignoring blanks", "actor.name:|jane", query.Text{Field: query.ActorName, IgnoreBlanks: true, Values: []string{"jane"}}},
+		{"exact contains ignoring blanks", `actor.name:=|~("Jane S",b)`, query.Text{Field: query.ActorName, Op: query.Contains, Exact: true, IgnoreBlanks: true, Values: []string{"Jane S", "b"}}},
 		{"list", "actor.name:(jane,bob)", name(query.Equal, false, "jane", "bob")},
 		{"list with blanks and quotes", `actor.name:( "jane, or" , bob )`, name(query.Equal, false, "jane, or", "bob")},
 		{"list of one", "actor.name:(jane)", name(query.Equal, false, "jane")},
@@ -171,7 +173,10 @@ func TestParseRefuses(t *testing.T) {
 		{"character escape beyond Unicode", `"\u{110000}"`, 1, "unknown escape"},
 		{"empty character escape", `"\u{}"`, 1, "unknown escape"},
 
-		{"less than on text", "action<LOGIN", 6, "expected : := :~ :^ or :$ after action, which is text"},
+		{"less than on text", "action<LOGIN", 6, "expected : := :~ :^ :$ or :| after action, which is text"},
+		{"ignoring blanks in a number", "seq:|5", 4, "seq is a number and takes"},
+		{"null after ignoring blanks", "action:|null", 8, `"null" in quotes`},
+		{"marks in another order", "action:~|x", 8, "one that begins with | must be in quotes"},
 		{"contains on a number", "seq:~5", 4, "seq is a number and takes : < <= > and >="},
 		{"exact on a time", "occurred_at:=2026-01-01", 12, "occurred_at is a time"},
 		{"greater after a colon", "seq:>5", 4, "seq is a number and takes"},
@@ -266,6 +271,8 @@ func TestPrint(t *testing.T) {
 		{"Not of And", query.And{a, query.Not{Filter: query.And{b, c}}}, "a NOT (b c)"},
 		{"Is", query.Is(query.Action, "LOGIN", "LOGOUT"), "action:=(LOGIN,LOGOUT)"},
 		{"all marks", query.Text{Field: query.ActorName, Op: query.EndsWith, Exact: true, Values: []string{"x y"}}, `actor.name:=$"x y"`},
+		{"ignoring blanks", query.Text{Field: query.ActorName, IgnoreBlanks: true, Values: []string{"x", "|y"}}, `actor.name:|(x,"|y")`},
+		{"exact and ignoring blanks", query.Text{Field: query.ActorName, Op: query.EndsWith, Exact: true, IgnoreBlanks: true, Values: []string{"x"}}, "actor.name:=|$x"},
 		{"the word null", is(query.ActorName, "null"), `actor.name:"null"`},
 		{"null as words", query.Words{Text: "null"}, "null"},
 		{"a backslash needs no quotes", is(query.ActorName, `EXAMPLE\jane`), `actor.name:EXAMPLE\jane`},
@@ -341,7 +348,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		`action:LOGIN_ERROR actor.name:~smith outcome:failure -client.country:US "free words"`,
 		`(a OR b) NOT c --d AND e`, `attributes."a b":=$("x\n\u{2028}\xff",y)`, `seq:(1,2..3) seq>=-4 seq<5`,
-		"occurred_at:2026-01-01..2026-01-02T00:00:00.000001+01:00", "actor.name:null ()", "NOT ()",
+		"occurred_at:2026-01-01..2026-01-02T00:00:00.000001+01:00", "actor.name:null ()", "NOT ()", `resource.type:|~"agent s" id:=|$("x y",z)`,
 	} {
 		f.Add(text)
 	}

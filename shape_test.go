@@ -18,6 +18,7 @@ import (
 // arrow is a decision: it goes into this table and into a design note.
 var layers = map[string][]string{
 	"cmd/countersign":      {"client", "collect", "event", "identity", "internal/testkit", "problem", "query", "server", "store"},
+	"bundle":               {"event", "merkle"},
 	"client":               {"event", "problem"},
 	"collect":              {"collect/digicertone", "collect/discovery", "collect/keyfactor", "collect/records", "event", "problem"},
 	"collect/digicertone":  {"collect/records", "event"},
@@ -36,6 +37,7 @@ var layers = map[string][]string{
 	"internal/crashfs":     {"internal/durable"},
 	"internal/durable":     {},
 	"internal/testkit":     {"event"},
+	"merkle":               {},
 	"problem":              {},
 	"query":                {"event"},
 	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/native", "event", "identity", "internal/durable", "problem", "query", "store", "web"},

@@ -57,16 +57,8 @@ const MaxStatementBytes = 4096
 // EntrySeed derives the seed of the entry at seq from its block's by walking down the binary hash tree, the
 // high bit of the 8 low bits of seq first. Whoever holds a seed can open the whole entry.
 func EntrySeed(b Block, seq uint64) [32]byte {
-	const tag = "cs/ggm/1"
-	var msg [len(tag) + 1 + sha256.Size]byte
-	copy(msg[:], tag)
-	seed := [32]byte(b)
-	for bit := 7; bit >= 0; bit-- {
-		msg[len(tag)] = byte(seq >> bit & 1)
-		copy(msg[len(tag)+1:], seed[:])
-		seed = sha256.Sum256(msg[:])
-	}
-	return seed
+	var s Seeder
+	return s.Seed(b, seq)
 }
 
 // Salt derives the salt of one field.

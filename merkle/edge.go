@@ -32,14 +32,18 @@ func EdgeAt(r Reader, size uint64) (Edge, error) {
 // Size returns the number of leaves.
 func (e *Edge) Size() uint64 { return e.size }
 
-// Append adds a leaf.
-func (e *Edge) Append(leaf Hash) {
+// Append adds a leaf. When that completes a block (BlockLevel), it returns the block's hash.
+func (e *Edge) Append(leaf Hash) (block Hash, complete bool) {
 	level := 0
 	for ; e.size>>level&1 == 1; level++ {
 		leaf = tlog.NodeHash(e.subtree[level], leaf)
+		if level+1 == BlockLevel {
+			block, complete = leaf, true
+		}
 	}
 	e.subtree[level] = leaf
 	e.size++
+	return block, complete
 }
 
 // Root returns the hash of the tree. That of the empty tree is the hash of nothing.

@@ -161,11 +161,3 @@ func fold(hashes []Hash) Hash {
 	half := len(hashes) / 2
 	return tlog.NodeHash(fold(hashes[:half]), fold(hashes[half:]))
 }
-
-// BlockHash returns the root of the subtree over the leaves of one block, 256 of them.
-func BlockHash(leaves []Hash) Hash {
-	if len(leaves) != 1<<BlockLevel {
-		panic(fmt.Sprintf("merkle: a block of %d leaves", len(leaves)))
-	}
-	return fold(leaves)
-}

@@ -46,12 +46,9 @@ func grown(size uint64) (*merkle.Blocks, merkle.Edge) {
 		}
 		return leaves, nil
 	}}
-	var block []merkle.Hash
 	for seq := range size {
-		edge.Append(leafOf(seq))
-		if block = append(block, leafOf(seq)); len(block) == 256 {
-			blocks.Append(merkle.BlockHash(block))
-			block = nil
+		if block, complete := edge.Append(leafOf(seq)); complete {
+			blocks.Append(block)
 		}
 	}
 	return blocks, edge

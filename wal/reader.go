@@ -121,6 +121,7 @@ func (r *fileReader) next() error {
 	if err := decodePayload(&r.batch, h.first, h.count, payload); err != nil {
 		return r.corrupt(r.at.Offset, "the frame has good checksums and bad contents: %v", err)
 	}
+	r.batch.At = Place{File: r.at.File, Offset: r.at.Offset, First: h.first}
 	r.at.Offset += int64(len(r.frame))
 	r.at.Next += uint64(h.count)
 	r.at.Chain = h.headSum

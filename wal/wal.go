@@ -57,8 +57,10 @@ type Batch struct {
 	FirstSeq uint64
 	Seeds    []Seed
 	Entries  [][]byte
-	// Checkpoint is empty until there are batch checkpoints.
+	// Checkpoint is the signed checkpoint of the tree that ends with the batch, opaque here.
 	Checkpoint []byte
+	// At is where the frame lies; it is set by reading.
+	At Place
 }
 
 // Position is the end of a log.

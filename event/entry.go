@@ -198,10 +198,9 @@ type Commitments struct {
 // Commit computes the commitments of e, which must be valid and have its Seq, ReceivedAt, AccountSeq and
 // AccountPrev.
 func Commit(seed [32]byte, e *Entry) Commitments {
-	const tag = "cs/list/1"
 	// On the stack unless a field is long; this runs for every event that is recorded.
 	var msgStack, listStack [1024]byte
-	msg, list := msgStack[:0], append(listStack[:0], tag...)
+	msg, list := msgStack[:0], append(listStack[:0], listTag...)
 	var out Commitments
 	for f, last := 0, int(e.LastField()); f <= last; f++ {
 		if f > FieldRaw && f < FieldAttribute {

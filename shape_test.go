@@ -36,7 +36,7 @@ var layers = map[string][]string{
 	"internal/apicheck":    {"web"},
 	"internal/crashfs":     {"internal/durable"},
 	"internal/durable":     {},
-	"internal/testkit":     {"event"},
+	"internal/testkit":     {"event", "merkle"},
 	"merkle":               {},
 	"problem":              {},
 	"query":                {"event"},

@@ -6,8 +6,8 @@
 //
 // Promises. Each thing has one rendering and readers refuse every other byte: members that are not known, twice or
 // in another order, base64 that is not canonical, upper-case hex, a blank too many. So two bundles that differ never
-// say the same, and a bundle that was decoded says what its bytes say. Writing and reading a bundle of many rows
-// takes memory for one row, and for 8 bytes of each row where the rows are not in the order of the trail or have gaps.
+// say the same, and a bundle that was decoded says what its bytes say. Writing and reading an export takes memory
+// for one row; writing also 16 bytes for each row that does not stand next to the one before it in the trail.
 //
 // Trust. Everything that is read is foreign bytes, bounded before memory is taken for it. What a bundle says is a
 // claim until package verify, or the Verify of what was read, has held it to the checkpoint, and that to a key that

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"countersign/dialect/native"
 	"countersign/event"
 	"countersign/identity"
 	"countersign/internal/testkit"
@@ -229,24 +228,4 @@ func TestExportGoesOnWhereItBrokeOff(t *testing.T) {
 	if len(rest) != 3 || rest[1][0].value != "89" {
 		t.Errorf("%v", rest)
 	}
-}
-
-func FuzzCSVText(f *testing.F) {
-	for _, s := range []string{"", "a", "=1", "'", "''", "\r\n", `"`, ",", " x "} {
-		f.Add(s, true)
-	}
-	f.Fuzz(func(t *testing.T, s string, guard bool) {
-		line := native.AppendCSVText(nil, s, guard)
-		records := readCSV(t, string(line)+",x\r\n")
-		if len(records) != 1 || len(records[0]) != 2 {
-			t.Fatalf("%q is written %q", s, line)
-		}
-		got := records[0][0].value
-		if guard {
-			got = unguarded(got)
-		}
-		if got != s || !records[0][0].quoted && s == "" {
-			t.Errorf("%q is read back as %q", s, got)
-		}
-	})
 }

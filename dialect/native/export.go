@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"countersign/bundle"
 	"countersign/event"
 	"countersign/identity"
 	"countersign/problem"
@@ -37,9 +38,9 @@ var ndjsonForm = exportForm{
 func csvForm(guard bool) exportForm {
 	return exportForm{
 		contentType: "text/csv; charset=utf-8; header=present",
-		start:       appendCSVHeader,
-		entry:       func(dst []byte, e *event.Entry) []byte { return appendCSV(dst, e, guard) },
-		end:         appendCSVEnd,
+		start:       bundle.AppendCSVHeader,
+		entry:       func(dst []byte, e *event.Entry) []byte { return bundle.AppendCSV(dst, e, guard) },
+		end:         bundle.AppendCSVEnd,
 	}
 }
 

@@ -1,14 +1,5 @@
 package native
 
-import "countersign/event"
-
-// AppendCSVText appends a present text as a field.
-func AppendCSVText(dst []byte, s string, guard bool) []byte {
-	r := csvRow{b: dst, guard: guard}
-	r.text(event.TextOf(s))
-	return r.b
-}
-
 // The times of a stream.
 const (
 	Heartbeat = heartbeat

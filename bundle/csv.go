@@ -1,4 +1,4 @@
-package native
+package bundle
 
 import (
 	"strconv"
@@ -9,6 +9,9 @@ import (
 	"countersign/event"
 )
 
+// CSV is that of RFC 4180, as docs/api.md describes it: an absent value is an empty field and an empty one a pair of
+// quotes. An export with proof has the same columns and adds to them.
+
 // csvColumns are the columns of a CSV export: the paths of an entry's JSON in its order. docs/api.md promises
 // them; a new one goes to the end.
 var csvColumns = []string{
@@ -16,6 +19,9 @@ var csvColumns = []string{
 	"actor.id", "actor.name", "actor.type", "action", "resource.type", "resource.id", "resource.name", "outcome",
 	"description", "detail", "client.ip", "client.country", "source", "attributes", "raw",
 }
+
+// csvComplete is the first field of the last record, where a row has its seq.
+const csvComplete = "complete"
 
 // csvRow appends fields to a record of RFC 4180. encoding/csv would not do: it changes the line ends inside of
 // values.
@@ -123,9 +129,15 @@ func formulaLike(s string) bool {
 	return false
 }
 
-// appendCSV appends an entry in the order of csvColumns.
-func appendCSV(dst []byte, e *event.Entry, guard bool) []byte {
+// AppendCSV appends an entry in the order of the columns. With guard, what a spreadsheet might calculate is made a
+// text.
+func AppendCSV(dst []byte, e *event.Entry, guard bool) []byte {
 	r := csvRow{b: dst, guard: guard}
+	r.entry(e)
+	return r.end()
+}
+
+func (r *csvRow) entry(e *event.Entry) {
 	r.number(e.Seq)
 	r.moment(e.ReceivedAt)
 	r.text(e.RecordedBy)
@@ -150,27 +162,33 @@ func appendCSV(dst []byte, e *event.Entry, guard bool) []byte {
 	r.text(event.TextOf(e.Source))
 	r.attributes(e.Attributes)
 	r.text(e.Raw)
-	return r.end()
 }
 
-// appendCSVHeader appends the names of the columns.
-func appendCSVHeader(dst []byte) []byte {
+// AppendCSVHeader appends the names of the columns.
+func AppendCSVHeader(dst []byte) []byte { return appendNames(dst, csvColumns) }
+
+func appendNames(dst []byte, names []string) []byte {
 	r := csvRow{b: dst}
-	for _, name := range csvColumns {
+	for _, name := range names {
 		r.plain(name)
 	}
 	return r.end()
 }
 
-// appendCSVEnd appends the last record: the word complete where others have their seq, then how many entries
+// AppendCSVEnd appends the last record: the word complete where others have their seq, then how many entries
 // there were, and the tree size. It has as many fields as the others.
-func appendCSVEnd(dst []byte, count, treeSize uint64) []byte {
+func AppendCSVEnd(dst []byte, count, treeSize uint64) []byte {
 	r := csvRow{b: dst}
-	r.plain("complete")
+	r.plain(csvComplete)
 	r.number(count)
 	r.number(treeSize)
-	for range len(csvColumns) - 3 {
-		r.plain("")
-	}
+	r.pad(len(csvColumns) - 3)
 	return r.end()
+}
+
+// pad appends n empty fields: records have as many fields as there are columns.
+func (r *csvRow) pad(n int) {
+	for range n {
+		r.comma()
+	}
 }

@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"problem":              {},
 	"query":                {"event"},
 	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/native", "event", "identity", "internal/durable", "problem", "query", "store", "web"},
-	"store":                {"event", "internal/durable", "problem", "query", "wal"},
+	"store":                {"event", "internal/durable", "merkle", "problem", "query", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},
 	"verify":               {"bundle", "event", "internal/durable", "merkle", "query", "wal"},
 	"wal":                  {"internal/durable"},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"countersign/event"
+	"countersign/merkle"
 	"countersign/problem"
 )
 
@@ -29,6 +30,9 @@ type Receipt struct {
 	FirstSeq   uint64
 	LastSeq    uint64
 	Entries    []Recorded
+	// Checkpoint is the signed checkpoint of a tree that holds all of Entries. It is the operator's word, durable
+	// as they are; others see the published ones.
+	Checkpoint merkle.Checkpoint
 }
 
 // Recorded is where one event stands in the trail. A Duplicate was there before: Seq is its first place.
@@ -43,6 +47,8 @@ type request struct {
 	entries []*event.Entry
 	keys    []dedupKey
 	bytes   int // about what the entries take in a frame
+	// fact makes a system fact where it will stand; such a request has no entries.
+	fact    func(*draft) (event.Entry, error)
 	receipt Receipt
 	err     error
 	done    chan struct{}
@@ -181,5 +187,16 @@ func (s *Store) stage(d *draft, r *request) *conflict {
 			r.receipt.Duplicates++
 		}
 	}
+	return nil
+}
+
+// stageFact puts the system fact that the request asks for into the draft.
+func (s *Store) stageFact(d *draft, r *request) error {
+	e, err := r.fact(d)
+	if err != nil {
+		return err
+	}
+	d.addFact(&e, s.newSeed)
+	r.receipt = Receipt{Accepted: 1, FirstSeq: e.Seq, LastSeq: e.Seq}
 	return nil
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"countersign/event"
 	"countersign/internal/crashfs"
 	"countersign/internal/testkit"
+	"countersign/merkle"
 	"countersign/problem"
 	"countersign/query"
 	"countersign/store"
@@ -20,6 +22,8 @@ import (
 type ledger struct {
 	acked map[string]uint64 // event key -> seq
 	sent  map[string]bool
+	// seen are the checkpoints that came out.
+	seen []merkle.Checkpoint
 }
 
 func newLedger() *ledger { return &ledger{acked: map[string]uint64{}, sent: map[string]bool{}} }
@@ -43,7 +47,39 @@ func (l *ledger) append(s *store.Store, es []event.Event) (alive bool) {
 	for i, r := range rec.Entries {
 		l.acked[key(&es[i])] = r.Seq
 	}
+	l.seen = append(l.seen, rec.Checkpoint)
 	return true
+}
+
+// publish has a checkpoint published and notes it.
+func (l *ledger) publish(s *store.Store) {
+	if c, err := s.PublishNow(context.Background()); err == nil {
+		l.seen = append(l.seen, c)
+	}
+}
+
+// checkTree holds the tree of a reopened trail to every checkpoint that came out.
+func (l *ledger) checkTree(t *testing.T, s *store.Store) {
+	t.Helper()
+	if err := s.ReadOnly(); err != nil {
+		t.Fatalf("a false alarm: %v", err)
+	}
+	if s.Size() == 0 {
+		return
+	}
+	now, err := s.PublishNow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range l.seen {
+		path, err := s.Consistency(c.Size, now.Size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := merkle.CheckConsistency(path, c.Size, c.Root, now.Size, now.Root); err != nil {
+			t.Fatalf("a checkpoint of %d came out, and now there is one of %d: %v", c.Size, now.Size, err)
+		}
+	}
 }
 
 // check holds a reopened trail to the ledger.
@@ -72,6 +108,7 @@ func (l *ledger) check(t *testing.T, s *store.Store) {
 			t.Fatalf("event %q was acknowledged at seq %d and is now at %d (there: %v)", k, seq, got, ok)
 		}
 	}
+	l.checkTree(t, s)
 }
 
 func openOn(fs *crashfs.FS) (*store.Store, error) {
@@ -79,7 +116,7 @@ func openOn(fs *crashfs.FS) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.Open(store.Options{DedupKey: []byte("key"), LogFileBytes: 64 << 10, LogStepBytes: 16 << 10})
+	s, err := d.Open(store.Options{DedupKey: []byte("key"), LogFileBytes: 64 << 10, LogStepBytes: 16 << 10, PublishEvery: -1})
 	if err != nil {
 		d.Release()
 		return nil, err
@@ -101,6 +138,9 @@ func life(fs *crashfs.FS, l *ledger, r *rand.Rand) {
 			}
 			if !l.append(s, es) {
 				break
+			}
+			if r.IntN(2) == 0 {
+				l.publish(s)
 			}
 		}
 		if s.Close() != nil {
@@ -174,7 +214,7 @@ func survive(t *testing.T, fs *crashfs.FS, l *ledger, when string) {
 			t.Fatalf("%s: open %d: the reopened store does not record", when, i)
 		}
 		for k, v := range after.acked {
-			l = &ledger{acked: with(l.acked, k, v), sent: with(l.sent, k, true)}
+			l = &ledger{acked: with(l.acked, k, v), sent: with(l.sent, k, true), seen: slices.Concat(l.seen, after.seen)}
 		}
 		if err := s.Close(); err != nil {
 			t.Fatalf("%s: close %d: %v", when, i, err)

@@ -37,6 +37,9 @@ func (n *integers) note(entries []*event.Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, e := range entries {
+		if e.Kind != event.KindEvent {
+			continue
+		}
 		n.noteOne(AccountID, event.TextOf(e.Account.ID), e.Seq)
 		n.noteOne(UserID, e.Actor.ID, e.Seq)
 		n.noteOne(DivisionID, e.Division.ID, e.Seq)

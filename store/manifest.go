@@ -12,7 +12,7 @@ import (
 )
 
 // manifestFormat is the number of the directory layout this release writes and reads.
-const manifestFormat = 1
+const manifestFormat = 2
 
 const maxManifestBytes = 1 << 16
 
@@ -20,7 +20,10 @@ const maxManifestBytes = 1 << 16
 // where the log then ends, so that at the next start a log that ends elsewhere is damage and not the torn
 // frame of a power loss.
 type manifest struct {
-	Format int           `json:"format"`
+	Format int `json:"format"`
+	// Origin names the trail in its checkpoints and Keys sign them; both are there from the first start on.
+	Origin string        `json:"origin,omitempty"`
+	Keys   []KeyRange    `json:"keys,omitempty"`
 	Clean  *wal.Position `json:"clean,omitempty"`
 }
 
@@ -38,6 +41,15 @@ func readManifest(f durable.FS, dir string) (manifest, error) {
 		return manifest{}, fmt.Errorf("%s has format %d and this release reads %d: use the release that wrote it", name, m.Format, manifestFormat)
 	}
 	return m, nil
+}
+
+// writeManifest makes m the directory's manifest.
+func (d *Dir) writeManifest(m manifest) error {
+	if err := writeManifest(d.fs, d.path, m); err != nil {
+		return err
+	}
+	d.manifest = m
+	return nil
 }
 
 func writeManifest(f durable.FS, dir string, m manifest) error {

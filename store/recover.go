@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"countersign/event"
@@ -17,13 +18,33 @@ import (
 // ServerAccount is the account of entries that concern no customer.
 const ServerAccount = "countersign"
 
-// recover replays the log into memory. The frames go through the same numbering checks and the same
-// publishing as new ones.
-func (s *Store) recover(o Options) error {
+// recover replays the log into memory and makes the tree over it. The frames go through the same numbering checks
+// and the same publishing as new ones.
+func (s *Store) recover(o Options) (err error) {
 	s.tail = newTail()
-	snap := (&snapshot{}).with(nil)
-	dir := filepath.Join(s.dir.path, walName)
-	log, rec, err := wal.Open(s.dir.fs, dir, wal.Options{
+	if s.tail.ring, err = s.dir.loadKeys(o.Origin); err != nil {
+		return err
+	}
+	if s.published, err = openPublished(s.dir.fs, filepath.Join(s.dir.path, checkpointsName)); err != nil {
+		return fmt.Errorf("published checkpoints: %w", err)
+	}
+	if s.files, err = openTreeFiles(s.dir.fs, s.dir.path); err != nil {
+		s.published.close()
+		return fmt.Errorf("tree: %w", err)
+	}
+	if err := s.recoverLog(o); err != nil {
+		s.published.close()
+		s.files.close()
+		return err
+	}
+	return nil
+}
+
+func (s *Store) recoverLog(o Options) error {
+	newest, _ := s.published.latest()
+	snap := (&snapshot{}).with(nil, proven{})
+	var marks []batchMark
+	log, rec, err := wal.Open(s.dir.fs, filepath.Join(s.dir.path, walName), wal.Options{
 		AsideDir:      s.asideDir(),
 		NoPreallocate: o.NoPreallocate,
 		RollBytes:     o.LogFileBytes,
@@ -35,7 +56,10 @@ func (s *Store) recover(o Options) error {
 			return err
 		}
 		s.integers.note(entries)
-		snap = snap.with(entries)
+		snap = snap.with(entries, proven{})
+		if s.tail.next > newest.Size {
+			marks = append(marks, batchMark{size: s.tail.next, note: slices.Clone(b.Checkpoint)})
+		}
 		return nil
 	})
 	if err != nil {
@@ -46,16 +70,34 @@ func (s *Store) recover(o Options) error {
 		s.logger.Warn("the last stop was not clean: torn bytes at the end of the log are kept aside",
 			"bytes", rec.Torn, "reason", rec.TornReason, "aside", rec.AsideFile)
 	}
-	s.snap.Store(snap)
-	// From here the log may grow, so a mark that it ends at a known place must be gone first; else the next
-	// start would take what is recorded now for damage.
-	if s.dir.manifest.Clean != nil {
-		if err := writeManifest(s.dir.fs, s.dir.path, manifest{Format: manifestFormat}); err != nil {
-			log.Abandon()
-			return err
-		}
+	if s.readOnly, err = s.regrow(snap, marks); err != nil {
+		log.Abandon()
+		return err
+	}
+	s.snap.Store(snap.with(nil, s.tail.proven()))
+	s.keptRoots.Store(s.files.kept)
+	if s.readOnly != nil {
+		s.logger.Error(s.readOnly.Detail)
+		s.final = s.readOnly
+		s.fault.Store(s.readOnly)
+		return nil
+	}
+	if err := s.unmarkClean(); err != nil {
+		log.Abandon()
+		return err
 	}
 	return nil
+}
+
+// unmarkClean forgets that the log ends at a known place: from here on it may grow, and the next start would take
+// what is recorded now for damage. It also names keys that the log has and the manifest has not.
+func (s *Store) unmarkClean() error {
+	m := s.dir.manifest
+	if m.Clean == nil && len(m.Keys) == len(s.tail.ring.history) {
+		return nil
+	}
+	m.Clean, m.Keys = nil, s.tail.ring.history
+	return s.dir.writeManifest(m)
 }
 
 func (s *Store) replay(b *wal.Batch) ([]*event.Entry, error) {
@@ -76,16 +118,35 @@ func (s *Store) replay(b *wal.Batch) ([]*event.Entry, error) {
 			return nil, &wal.CorruptError{What: fmt.Sprintf("body of seq %d: %v", t.next, err)}
 		}
 		e.Seq = t.next
-		if what := t.checkEntry(&e); what != "" {
-			return nil, &wal.CorruptError{What: fmt.Sprintf("seq %d: %s", e.Seq, what)}
+		if err := s.replayEntry(&e); err != nil {
+			return nil, err
 		}
-		t.heads[e.Account.ID] = head{count: e.AccountSeq + 1, last: e.Seq}
-		t.keys[event.DedupKey(s.dedup, e.Account.ID, e.Source, e.ID)] = e.Seq
-		t.received = e.ReceivedAt
-		t.next++
 		entries[i] = &e
 	}
+	t.frames = append(t.frames, b.At)
 	return entries, nil
+}
+
+// replayEntry makes a recovered entry the last one of the tail.
+func (s *Store) replayEntry(e *event.Entry) (err error) {
+	t := s.tail
+	if what := t.checkEntry(e); what != "" {
+		return &wal.CorruptError{What: fmt.Sprintf("seq %d: %s", e.Seq, what)}
+	}
+	t.received = e.ReceivedAt
+	t.next++
+	if e.Kind == event.KindEvent {
+		t.heads[e.Account.ID] = head{count: e.AccountSeq + 1, last: e.Seq}
+		t.keys[event.DedupKey(s.dedup, e.Account.ID, e.Source, e.ID)] = e.Seq
+		return nil
+	}
+	t.tree.facts = append(t.tree.facts, e)
+	if e.Kind == event.KindKey {
+		if t.ring, err = t.ring.replay(s.dir, e); err != nil {
+			return fmt.Errorf("seq %d: %w", e.Seq, err)
+		}
+	}
+	return nil
 }
 
 // recordAside records each file of torn bytes that is kept aside. A crash before this came through is made

@@ -163,7 +163,7 @@ func walk(ctx context.Context, snap *snapshot, size uint64, f query.Filter, desc
 			if desc {
 				e = part[len(part)-1-i]
 			}
-			if !match(e) {
+			if e.Kind != event.KindEvent || !match(e) {
 				continue
 			}
 			if err := visit(e); err != nil {

@@ -1,6 +1,10 @@
 package store
 
-import "countersign/event"
+import (
+	"countersign/event"
+	"countersign/merkle"
+	"countersign/wal"
+)
 
 const (
 	chunkBits = 12
@@ -15,8 +19,18 @@ type chunk [chunkLen]*event.Entry
 type snapshot struct {
 	chunks []*chunk
 	size   uint64
+	proven
 	// old is closed when a later snapshot is there to be seen.
 	old chan struct{}
+}
+
+// proven is what the entries of a snapshot are proven with. It never changes.
+type proven struct {
+	seeds      [][32]byte  // by seq>>8
+	frames     []wal.Place // where the entries lie, ascending
+	tree       *treeView
+	ring       *keyring
+	checkpoint merkle.Checkpoint // of the last batch; zero while there is none
 }
 
 func (s *snapshot) at(seq uint64) *event.Entry {
@@ -39,8 +53,8 @@ func (s *snapshot) take(left *seqs, fromEnd bool) []*event.Entry {
 
 // with returns the snapshot that has entries behind those of s. Only the owner of the newest snapshot may
 // call it, and only once for each: two would fill the same slots.
-func (s *snapshot) with(entries []*event.Entry) *snapshot {
-	n := &snapshot{chunks: s.chunks, size: s.size, old: make(chan struct{})}
+func (s *snapshot) with(entries []*event.Entry, p proven) *snapshot {
+	n := &snapshot{chunks: s.chunks, size: s.size, proven: p, old: make(chan struct{})}
 	for _, e := range entries {
 		if n.size&(chunkLen-1) == 0 {
 			n.chunks = append(n.chunks, new(chunk))

@@ -19,6 +19,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,15 @@ type Options struct {
 	Logger *slog.Logger
 	// Observer measures the store; nil does not.
 	Observer Observer
+	// Origin names the trail in its checkpoints. It is fixed at the first start, which makes one up when it is
+	// empty; another one later is refused.
+	Origin string
+	// CheckpointFile, on another volume, gets every published checkpoint, and what it holds is checked at open. Empty
+	// means that there is none.
+	CheckpointFile string
+	// PublishEvery is how old a published checkpoint may be while the tree grows; 0 means 10 s, and with less
+	// checkpoints are published only when asked for and at a clean stop.
+	PublishEvery time.Duration
 	// NoPreallocate leaves out reserving log space ahead, for file systems that charge for it.
 	NoPreallocate bool
 	// LogFileBytes is the size at which the log begins a new file, LogStepBytes how much space it reserves at
@@ -122,6 +132,16 @@ type Store struct {
 	requests   chan *request
 	writerDone chan struct{}
 
+	published      *published
+	files          *treeFiles // the publisher's
+	checkpointFile string
+	publish        chan chan error // asks the publisher to publish now
+	stopping       chan struct{}   // ends it
+	publisherDone  chan struct{}
+	keptRoots      atomic.Uint64 // how many entries' roots the publisher has written
+	failOnce       sync.Once     // closes failed
+	readOnly       *problem.Error
+
 	// The writer's own, from the start of write.
 	tail   *tail
 	final  *problem.Error // why nothing can be written any more
@@ -166,17 +186,36 @@ func (d *Dir) Open(o Options) (*Store, error) {
 		requests:   make(chan *request, queuedRequests),
 		writerDone: make(chan struct{}),
 		wanted:     probeBytes,
+
+		checkpointFile: o.CheckpointFile,
+		publish:        make(chan chan error),
+		stopping:       make(chan struct{}),
+		publisherDone:  make(chan struct{}),
 	}
 	if err := s.recover(o); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.path, err)
 	}
 	go s.write() // ends with s.requests; Close waits for it
+	if s.readOnly != nil {
+		close(s.publisherDone)
+		return s, nil
+	}
+	go s.publisher(cmp.Or(o.PublishEvery, publishEvery)) // ends with s.stopping; Close waits for it
 	if err := s.recordAside(); err != nil {
 		err = errors.Join(fmt.Errorf("open %s: %w", d.path, err), s.stop())
-		s.log.Abandon()
+		s.abandon()
 		return nil, err
 	}
 	return s, nil
+}
+
+// ReadOnly tells why nothing may be recorded in this directory: it is not the trail that it says it is. nil when all
+// is well.
+func (s *Store) ReadOnly() error {
+	if s.readOnly == nil {
+		return nil
+	}
+	return s.readOnly
 }
 
 // Size returns the number of entries that are durable.
@@ -239,13 +278,35 @@ func (s *Store) Close() error {
 		return err
 	}
 	var err error
-	if s.final != nil {
-		s.log.Abandon()
-		err = s.final
-	} else {
-		err = s.closeLog()
+	switch {
+	case s.readOnly != nil:
+		s.abandon()
+	case s.final != nil || s.hasFailed():
+		s.abandon()
+		err = s.fault.Load()
+	default:
+		// The last checkpoint covers every entry; without it (a full disk) the next start publishes one.
+		err = errors.Join(s.publishNow(), s.closeLog())
+		s.published.close()
+		s.files.close()
 	}
 	return errors.Join(err, s.dir.Release())
+}
+
+func (s *Store) hasFailed() bool {
+	select {
+	case <-s.failed:
+		return true
+	default:
+		return false
+	}
+}
+
+// abandon closes the files as they are.
+func (s *Store) abandon() {
+	s.log.Abandon()
+	s.published.close()
+	s.files.close()
 }
 
 var errClosed = errors.New("the store is closed")
@@ -260,6 +321,8 @@ func (s *Store) stop() error {
 	s.closed = true
 	close(s.requests)
 	<-s.writerDone
+	close(s.stopping)
+	<-s.publisherDone
 	return nil
 }
 
@@ -270,11 +333,16 @@ func (s *Store) closeLog() error {
 	}
 	// The log is trimmed and synced before the manifest says where it ends; else a crash between the two
 	// would look like damage.
-	return writeManifest(s.dir.fs, s.dir.path, manifest{Format: manifestFormat, Clean: &end})
+	m := s.dir.manifest
+	m.Clean = &end
+	return s.dir.writeManifest(m)
 }
 
 // checkEntry tells why e cannot be the next entry of the trail, "" when it can.
 func (t *tail) checkEntry(e *event.Entry) string {
+	if e.Kind != event.KindEvent {
+		return t.checkFact(e)
+	}
 	h, known := t.heads[e.Account.ID]
 	prev := uint64(event.NoPrev)
 	if known {
@@ -285,6 +353,16 @@ func (t *tail) checkEntry(e *event.Entry) string {
 		return "an entry was received before the one before it"
 	case e.AccountSeq != h.count || e.AccountPrev != prev:
 		return "the chain of an account has a gap"
+	case uint64(len(t.seeds)) <= e.Seq>>8:
+		return "the seed of a block is missing"
+	}
+	return ""
+}
+
+func (t *tail) checkFact(e *event.Entry) string {
+	switch {
+	case e.ReceivedAt < t.received:
+		return "an entry was received before the one before it"
 	case uint64(len(t.seeds)) <= e.Seq>>8:
 		return "the seed of a block is missing"
 	}

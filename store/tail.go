@@ -2,6 +2,7 @@ package store
 
 import (
 	"countersign/event"
+	"countersign/merkle"
 	"countersign/wal"
 )
 
@@ -21,10 +22,20 @@ type tail struct {
 	keys     map[dedupKey]uint64
 	heads    map[string]head
 	seeds    [][32]byte // by seq>>8
+	frames   []wal.Place
+	tree     tree
+	ring     *keyring
+	// checkpoint is that of the last batch.
+	checkpoint merkle.Checkpoint
 }
 
 func newTail() *tail {
 	return &tail{keys: map[dedupKey]uint64{}, heads: map[string]head{}}
+}
+
+// proven returns what the tail's entries are proven with, for a snapshot.
+func (t *tail) proven() proven {
+	return proven{seeds: t.seeds, frames: t.frames, tree: t.tree.view(), ring: t.ring, checkpoint: t.checkpoint}
 }
 
 // draft is a batch that is numbered and not yet durable. It lies over the tail, or over the draft that is
@@ -40,15 +51,25 @@ type draft struct {
 	keys     map[dedupKey]uint64
 	heads    map[string]head
 	seeds    []wal.Seed
-	frame    []byte // what goes to the disk; empty when there is nothing to record
-	room     int64  // what must be free there
+	ring     *keyring // as of the end of the draft
+	frame    []byte   // what goes to the disk; empty when there is nothing to record
+	room     int64    // what must be free there
+	place    wal.Place
+
+	// Filled in when the entries are complete.
+	edge       merkle.Edge
+	blocks     []merkle.Hash // that the draft completes
+	roots      [][32]byte
+	checkpoint merkle.Checkpoint
 }
 
 func newDraft(t *tail, below *draft, now event.Micros) *draft {
 	d := &draft{below: below, tail: t, first: t.next, received: max(t.received, now), keys: map[dedupKey]uint64{}, heads: map[string]head{}}
+	d.ring, d.edge, d.checkpoint = t.ring, t.tree.edge, t.checkpoint
 	if below != nil {
 		d.first = below.next()
 		d.received = max(below.received, now)
+		d.ring, d.edge, d.checkpoint = below.ring, below.edge, below.checkpoint
 	}
 	return d
 }
@@ -104,32 +125,68 @@ func (d *draft) add(e *event.Entry, k dedupKey, newBlock func() [32]byte) {
 	}
 	d.heads[e.Account.ID] = head{count: h.count + 1, last: e.Seq}
 	d.keys[k] = e.Seq
-	if e.Seq&0xff == 0 {
+	d.put(e, newBlock)
+}
+
+// addFact numbers a system fact and puts it at the end of the draft.
+func (d *draft) addFact(e *event.Entry, newBlock func() [32]byte) {
+	e.Seq = d.next()
+	e.ReceivedAt, e.OccurredAt = d.received, d.received
+	d.put(e, newBlock)
+}
+
+func (d *draft) put(e *event.Entry, newBlock func() [32]byte) {
+	if e.Seq%event.BlockEntries == 0 {
 		d.seeds = append(d.seeds, wal.Seed{Block: e.Seq >> 8, Bytes: newBlock()})
 	}
 	d.entries = append(d.entries, e)
 }
 
-// encode makes the frame of the draft.
-func (d *draft) encode() error {
+// seed returns the seed of a block that an entry of the draft is in.
+func (d *draft) seed(block uint64) [32]byte {
+	for ; ; d = d.below {
+		if n := len(d.seeds); n > 0 && block >= d.seeds[0].Block {
+			return d.seeds[block-d.seeds[0].Block].Bytes
+		}
+		if d.below == nil {
+			return d.tail.seeds[block]
+		}
+	}
+}
+
+// complete computes what the entries add to the tree, signs the checkpoint of the batch and makes its frame.
+func (d *draft) complete() error {
 	if len(d.entries) == 0 {
 		return nil
 	}
-	b := wal.Batch{FirstSeq: d.first, Seeds: d.seeds, Entries: make([][]byte, len(d.entries))}
-	var bodies []byte
-	ends := make([]int, len(d.entries))
-	for i, e := range d.entries {
-		bodies = event.AppendBody(bodies, e)
-		ends[i] = len(bodies)
-	}
-	from := 0
-	for i, end := range ends {
-		b.Entries[i] = bodies[from:end]
-		from = end
-	}
+	d.roots = commitTo(d.entries, d.seed)
+	d.blocks = extend(&d.edge, d.entries, d.roots)
 	var err error
+	if d.checkpoint, err = d.ring.sign(d.edge.Size(), d.edge.Root()); err != nil {
+		return err
+	}
+	b := wal.Batch{FirstSeq: d.first, Seeds: d.seeds, Entries: bodiesOf(d.entries), Checkpoint: d.checkpoint.Note}
 	d.frame, err = wal.AppendFrame(nil, &b)
 	return err
+}
+
+// bodiesOf encodes entries, on as many cores as there are.
+func bodiesOf(entries []*event.Entry) [][]byte {
+	bodies := make([][]byte, len(entries))
+	inParts(len(entries), func(_, from, to int) {
+		var all []byte
+		ends := make([]int, 0, to-from)
+		for _, e := range entries[from:to] {
+			all = event.AppendBody(all, e)
+			ends = append(ends, len(all))
+		}
+		start := 0
+		for i, end := range ends {
+			bodies[from+i] = all[start:end]
+			start = end
+		}
+	})
+	return bodies
 }
 
 // settle makes a durable draft part of the tail.
@@ -145,4 +202,21 @@ func (t *tail) settle(d *draft) {
 	for _, s := range d.seeds {
 		t.seeds = append(t.seeds, s.Bytes)
 	}
+	if len(d.entries) == 0 {
+		return
+	}
+	t.frames = append(t.frames, d.place)
+	t.tree.grow(d.edge, d.blocks, d.roots)
+	t.tree.facts = appendFacts(t.tree.facts, d.entries)
+	t.ring, t.checkpoint = d.ring, d.checkpoint
+}
+
+// appendFacts appends those of the entries that are system facts.
+func appendFacts(facts, entries []*event.Entry) []*event.Entry {
+	for _, e := range entries {
+		if e.Kind != event.KindEvent {
+			facts = append(facts, e)
+		}
+	}
+	return facts
 }

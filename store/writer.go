@@ -92,6 +92,13 @@ func (s *Store) drain(r *request) (batch []*request, open bool) {
 // refused, and a batch that adds nothing and waits for nothing, are answered here; the result is nil when
 // nothing is left to write.
 func (s *Store) prepare(batch []*request, busy *draft) *draft {
+	select {
+	case <-s.failed:
+		if s.final == nil { // the publisher's sync failed
+			s.final = s.fault.Load()
+		}
+	default:
+	}
 	if s.final != nil {
 		for _, r := range batch {
 			r.fail(s.final)
@@ -101,7 +108,9 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 	d := newDraft(s.tail, busy, event.MicrosOf(s.now()))
 	for _, r := range batch {
 		r.err = nil
-		if c := s.stage(d, r); c != nil {
+		if r.fact != nil {
+			r.err = s.stageFact(d, r)
+		} else if c := s.stage(d, r); c != nil {
 			r.receipt, r.err = Receipt{}, c.refusal(r.entries[c.index])
 			s.recordConflict(d, r, *c)
 		}
@@ -110,11 +119,12 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 	}
 	if len(d.entries) == 0 && busy == nil && !probing(batch) {
 		for _, r := range batch {
+			r.receipt.Checkpoint = d.checkpoint
 			close(r.done)
 		}
 		return nil
 	}
-	if err := d.encode(); err != nil {
+	if err := d.complete(); err != nil {
 		p := &problem.Error{Kind: problem.TooLarge, Detail: "the events are too large to be recorded together", Cause: err}
 		for _, r := range batch {
 			r.fail(p)
@@ -131,7 +141,7 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 // probing tells whether a request of the batch asks only whether the disk can be written.
 func probing(batch []*request) bool {
 	for _, r := range batch {
-		if len(r.entries) == 0 {
+		if len(r.entries) == 0 && r.fact == nil {
 			return true
 		}
 	}
@@ -160,6 +170,7 @@ func (s *Store) toDisk(d *draft) (sync time.Duration, err error) {
 	if len(d.frame) == 0 {
 		return 0, nil
 	}
+	d.place = s.log.Next()
 	if err := s.log.Write(d.frame); err != nil {
 		return 0, err
 	}
@@ -180,18 +191,20 @@ func (s *Store) finish(w written) {
 	}
 	s.fault.Store(nil)
 	s.wanted = probeBytes
+	s.tail.tree.keptTo(s.keptRoots.Load())
 	s.tail.settle(w.draft)
 	s.integers.note(w.draft.entries)
-	s.publish(w.draft.entries)
+	s.show(w.draft.entries)
 	for _, r := range w.draft.requests {
+		r.receipt.Checkpoint = w.draft.checkpoint
 		close(r.done)
 	}
 }
 
-// publish shows durable entries to readers, and wakes those who wait for them.
-func (s *Store) publish(entries []*event.Entry) {
+// show shows durable entries to readers, and wakes those who wait for them.
+func (s *Store) show(entries []*event.Entry) {
 	before := s.snap.Load()
-	s.snap.Store(before.with(entries))
+	s.snap.Store(before.with(entries, s.tail.proven()))
 	close(before.old)
 }
 
@@ -205,12 +218,18 @@ func (s *Store) refusal(w written) *problem.Error {
 	if final {
 		p.Detail, p.RetryAfter = "the disk refused to sync the log: the server stops", 0
 		s.final = p
-		close(s.failed)
+		s.fail(p)
 	}
 	s.fault.Store(p)
 	s.wanted = max(s.wanted, w.draft.room)
 	s.logger.Error("write the log", "error", w.err, "final", final)
 	return p
+}
+
+// fail tells the owner that the process must end.
+func (s *Store) fail(p *problem.Error) {
+	s.fault.Store(p)
+	s.failOnce.Do(func() { close(s.failed) })
 }
 
 func (r *request) fail(p *problem.Error) {

@@ -1,0 +1,263 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"countersign/event"
+	"countersign/internal/durable"
+	"countersign/merkle"
+)
+
+// DefaultOverlap is for how many entries after a rotation the old key signs beside the new one.
+const DefaultOverlap = 100_000
+
+const maxKeyFileBytes = 1 << 12
+
+// KeyRange is a key of the trail and the tree sizes whose checkpoints it signs: those from From to Until, Until
+// being nil for the newest key.
+type KeyRange struct {
+	VKey  string  `json:"key"`
+	From  uint64  `json:"from"`
+	Until *uint64 `json:"until,omitempty"`
+}
+
+func (k *KeyRange) covers(size uint64) bool {
+	return size >= k.From && (k.Until == nil || size <= *k.Until)
+}
+
+// keyring is the keys of a trail, oldest first, and what is there to sign with. It is never changed: a
+// rotation makes another.
+type keyring struct {
+	origin  string
+	history []KeyRange
+	signers map[string]*merkle.Signer // by vkey
+}
+
+// sign makes the checkpoint of the tree of that size, signed by every key whose range it is in.
+func (k *keyring) sign(size uint64, root merkle.Hash) (merkle.Checkpoint, error) {
+	var signers []*merkle.Signer
+	for i := range k.history {
+		if s := k.signers[k.history[i].VKey]; s != nil && k.history[i].covers(size) {
+			signers = append(signers, s)
+		}
+	}
+	return merkle.Sign(k.origin, size, root, signers...)
+}
+
+// verifies tells whether c is a checkpoint of this trail.
+func (k *keyring) verifies(c merkle.Checkpoint) error {
+	var lines strings.Builder
+	for i := range k.history {
+		if k.history[i].covers(c.Size) {
+			lines.WriteString(k.history[i].VKey + "\n")
+		}
+	}
+	keys, err := merkle.ParseKeys([]byte(lines.String()))
+	if err != nil {
+		return err
+	}
+	return c.Verify(keys)
+}
+
+// with returns the keyring after a key change.
+func (k *keyring) with(c keyChange, signer *merkle.Signer) *keyring {
+	n := &keyring{origin: k.origin, history: slices.Clone(k.history), signers: map[string]*merkle.Signer{c.Key: signer}}
+	for v, s := range k.signers {
+		n.signers[v] = s
+	}
+	until := c.PreviousUntil
+	n.history[len(n.history)-1].Until = &until
+	n.history = append(n.history, KeyRange{VKey: c.Key, From: c.From})
+	return n
+}
+
+// keyChange is the statement of a system fact of KindKey, its members in the order of RFC 8785.
+type keyChange struct {
+	Key           string `json:"key"`
+	Previous      string `json:"previous"`
+	PreviousUntil uint64 `json:"previous_valid_until"`
+	From          uint64 `json:"valid_from"`
+}
+
+// loadKeys reads the signing keys that the manifest names, after making the first one at the first start.
+func (d *Dir) loadKeys(origin string) (*keyring, error) {
+	if d.manifest.Origin == "" {
+		if err := d.makeKey(origin); err != nil {
+			return nil, err
+		}
+	}
+	if origin != "" && origin != d.manifest.Origin {
+		return nil, fmt.Errorf("the origin of this trail is %q, fixed at its first start; it cannot become %q", d.manifest.Origin, origin)
+	}
+	ring := &keyring{origin: d.manifest.Origin, history: d.manifest.Keys, signers: map[string]*merkle.Signer{}}
+	for i := range ring.history {
+		signer, err := d.readKey(ring.history[i].VKey)
+		if errors.Is(err, fs.ErrNotExist) && ring.history[i].Until != nil {
+			continue // it may be destroyed once its time is over
+		}
+		if err != nil {
+			return nil, fmt.Errorf("signing key: %w", err)
+		}
+		ring.signers[ring.history[i].VKey] = signer
+	}
+	return ring, nil
+}
+
+// makeKey gives a new trail its origin and its first key. A crash before the manifest is written leaves a key
+// file that nothing names.
+func (d *Dir) makeKey(origin string) error {
+	if origin == "" {
+		var b [8]byte
+		rand.Read(b[:])
+		origin = "countersign.invalid/" + hex.EncodeToString(b[:])
+	}
+	signer, err := d.writeKey(origin)
+	if err != nil {
+		return err
+	}
+	m := d.manifest
+	m.Origin, m.Keys = origin, []KeyRange{{VKey: signer.VKey()}}
+	return d.writeManifest(m)
+}
+
+// writeKey makes a signing key and keeps it.
+func (d *Dir) writeKey(origin string) (*merkle.Signer, error) {
+	signer, err := merkle.NewSigner(origin)
+	if err != nil {
+		return nil, err
+	}
+	text, err := signer.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.fs.MkdirAll(filepath.Join(d.path, keysName), durable.DirMode); err != nil {
+		return nil, fmt.Errorf("make the folder of keys: %w", err)
+	}
+	if err := durable.WriteFile(d.fs, d.keyFile(signer.VKey()), text); err != nil {
+		return nil, fmt.Errorf("keep the signing key: %w", err)
+	}
+	return signer, nil
+}
+
+func (d *Dir) readKey(vkey string) (*merkle.Signer, error) {
+	name := d.keyFile(vkey)
+	text, err := durable.ReadFile(d.fs, name, maxKeyFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	var signer merkle.Signer
+	if err := signer.UnmarshalText(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if signer.VKey() != vkey {
+		return nil, fmt.Errorf("%s is another key than the one that the manifest names", name)
+	}
+	return &signer, nil
+}
+
+// keyFile returns the file of a signing key: its id, the middle part of a vkey, is its name.
+func (d *Dir) keyFile(vkey string) string {
+	id := "none"
+	if parts := strings.Split(vkey, "+"); len(parts) > 1 {
+		id = filepath.Base(parts[1])
+	}
+	return filepath.Join(d.path, keysName, id+".key")
+}
+
+// GenerateKey gives a directory in which no trail was opened yet its origin and its first signing key, and
+// returns the key's public part. An empty origin means one that is made up.
+func (d *Dir) GenerateKey(origin string) (vkey string, err error) {
+	if d.manifest.Origin != "" {
+		return "", fmt.Errorf("%s has a key already: %s", d.path, d.manifest.Keys[len(d.manifest.Keys)-1].VKey)
+	}
+	if err := d.makeKey(origin); err != nil {
+		return "", err
+	}
+	return d.manifest.Keys[0].VKey, nil
+}
+
+// Keys returns the public keys of the trail in a data directory, oldest first. It reads the manifest alone and
+// needs no lock.
+func Keys(path string) (origin string, keys []KeyRange, err error) {
+	m, err := readManifest(durable.OS(), path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil, fmt.Errorf("%s is no data directory: it has no manifest", path)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	if m.Origin == "" {
+		return "", nil, fmt.Errorf("%s has no key yet: start the server once, or run key generate", path)
+	}
+	return m.Origin, m.Keys, nil
+}
+
+// RotateKey makes a new signing key and records it. From the entry that says so on the new key signs, and for
+// overlap further entries the old one beside it.
+func (s *Store) RotateKey(ctx context.Context, overlap uint64) (KeyRange, error) {
+	// A crash after this leaves a key file that nothing names.
+	signer, err := s.dir.writeKey(s.Origin())
+	if err != nil {
+		return KeyRange{}, err
+	}
+	r := &request{done: make(chan struct{}), fact: func(d *draft) (event.Entry, error) {
+		from := d.next() + 1
+		c := keyChange{Key: signer.VKey(), Previous: d.ring.history[len(d.ring.history)-1].VKey, From: from, PreviousUntil: from + overlap}
+		statement, err := json.Marshal(c)
+		if err != nil {
+			return event.Entry{}, err
+		}
+		fact, err := event.NewFact(event.KindKey, string(statement))
+		if err == nil {
+			d.ring = d.ring.with(c, signer)
+		}
+		return fact, err
+	}}
+	if _, err := s.await(ctx, r); err != nil {
+		return KeyRange{}, err
+	}
+	// A crash before this leaves a manifest without the key; the next start reads it from the entry.
+	ring := s.snap.Load().ring
+	if err := s.dir.keepKeys(ring); err != nil {
+		return KeyRange{}, err
+	}
+	return ring.history[len(ring.history)-1], nil
+}
+
+// keepKeys writes the keys to the manifest.
+func (d *Dir) keepKeys(ring *keyring) error {
+	m := d.manifest
+	m.Keys = ring.history
+	return d.writeManifest(m)
+}
+
+// replayKey takes a key change that was recorded. The manifest knows it, unless a crash came between the two.
+func (k *keyring) replay(d *Dir, e *event.Entry) (*keyring, error) {
+	var c keyChange
+	if err := json.Unmarshal([]byte(e.Statement), &c); err != nil {
+		return nil, fmt.Errorf("the statement of a key change: %w", err)
+	}
+	if slices.ContainsFunc(k.history, func(r KeyRange) bool { return r.VKey == c.Key }) {
+		return k, nil
+	}
+	signer, err := d.readKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	return k.with(c, signer), nil
+}
+
+// Origin returns the name of the trail in its checkpoints.
+func (s *Store) Origin() string { return s.snap.Load().ring.origin }
+
+// Keys returns the public keys of the trail, oldest first.
+func (s *Store) Keys() []KeyRange { return s.snap.Load().ring.history }

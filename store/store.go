@@ -6,7 +6,10 @@
 //
 // Promises. Append returns after the sync that covers its events. A query is answered from one immutable
 // snapshot, so its total is exact at the tree size it names and readers never wait for writers. The answers
-// are those of query.Matches and query.Compare over each entry (package storetest holds every store to it).
+// are those of query.Matches and query.Compare over each entry (package storetest holds every store to it). Every
+// entry is a leaf of the tree, and the checkpoint of a batch is signed and durable with it. A checkpoint is published
+// only after it and what it stands for are durable, and every later one is consistent with it: a directory that is not
+// what was signed before is read and never added to.
 //
 // Durability. One goroutine numbers events and hands whole batches to one other, which writes one frame,
 // syncs once, and only then takes the next; so only the last frame of the log can be torn. A write that

@@ -1,0 +1,117 @@
+package keyfactor
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"countersign/dialect/refusal"
+	"countersign/problem"
+)
+
+// The bounds of a URL's query. There is room for the longest QueryString with every byte escaped.
+const (
+	maxURLQueryBytes = 3*maxQueryStringBytes + 8<<10
+	maxParams        = 256
+)
+
+// maxShownBytes bounds what an error repeats of a refused value.
+const maxShownBytes = 200
+
+// oldPrefix begins the names of parameters up to Command 11.
+const oldPrefix = "pq."
+
+// params are the parameters of one request, decoded, by name in lower case. The first of a name counts, and an
+// empty one as not given. Once there is any name of the old form only those count, as with the vendor's
+// framework; those that are ours have one form.
+type params map[string]string
+
+func parseParams(raw string) (params, error) {
+	if len(raw) > maxURLQueryBytes {
+		return nil, &refusal.Refusal{Status: http.StatusRequestURITooLong, Code: codeInvalid, Message: fmt.Sprintf("The query is longer than %d bytes.", maxURLQueryBytes)}
+	}
+	ps := params{}
+	count := 0
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		if count++; count > maxParams {
+			return nil, &refusal.Refusal{Status: http.StatusBadRequest, Code: codeInvalid, Message: fmt.Sprintf("The query has more than %d parameters.", maxParams)}
+		}
+		// What is damaged is refused under unknown names too: ignoring a filter would widen the answer.
+		rawName, rawValue, _ := strings.Cut(pair, "=")
+		name, ok := unescape(rawName)
+		if !ok {
+			return nil, bad("query", rawName, "is not valid percent-encoded UTF-8")
+		}
+		value, ok := unescape(rawValue)
+		if !ok {
+			return nil, bad(name, rawValue, "is not valid percent-encoded UTF-8")
+		}
+		if name = strings.ToLower(name); !ps.has(name) {
+			ps[name] = value
+		}
+	}
+	return ps, nil
+}
+
+func (ps params) has(name string) bool {
+	_, there := ps[name]
+	return there
+}
+
+// first returns the value of one of the vendor's parameters, "" when it is not given.
+func (ps params) first(name string) string {
+	for there := range ps {
+		if strings.HasPrefix(there, oldPrefix) {
+			return ps[oldPrefix+strings.ToLower(name)]
+		}
+	}
+	return ps[strings.ToLower(name)]
+}
+
+// flag reads a parameter that is ours.
+func (ps params) flag(name string, otherwise bool) (bool, error) {
+	switch v := ps[name]; strings.ToLower(v) {
+	case "":
+		return otherwise, nil
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, bad(name, v, "must be true or false")
+	}
+}
+
+func unescape(s string) (string, bool) {
+	s, err := url.QueryUnescape(s)
+	return s, err == nil && utf8.ValidString(s)
+}
+
+// bad returns the refusal of a value, both cut and made printable: they end up in terminals and logs.
+func bad(name, value, reason string) *problem.Error {
+	return problem.Bad(shown(name), shown(value), "%s", reason)
+}
+
+func shown(s string) string {
+	const mark = "..."
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+	if len(s) > maxShownBytes {
+		n := maxShownBytes - len(mark)
+		for !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n] + mark
+	}
+	return s
+}

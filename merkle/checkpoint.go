@@ -129,26 +129,36 @@ func checkSignatureLines(lines string) error {
 // Verify returns nil when a given key whose name is the origin signed the checkpoint and no signature of any given
 // key is bad. Signatures of other keys mean nothing. One good key is enough while two sign side by side.
 func (c Checkpoint) Verify(keys Keys) error {
+	_, err := c.SignedBy(keys)
+	return err
+}
+
+// SignedBy is Verify, and names the given keys of the origin that signed, as name+id.
+func (c Checkpoint) SignedBy(keys Keys) ([]string, error) {
 	read, err := ParseCheckpoint(c.Note)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Whoever fills the fields by hand must not have them taken for what was signed.
 	if read.Origin != c.Origin || read.Size != c.Size || read.Root != c.Root {
-		return errors.New("checkpoint: its fields are not those of its note")
+		return nil, errors.New("checkpoint: its fields are not those of its note")
 	}
 	opened, err := note.Open(c.Note, note.VerifierList(keys.verifiers...))
 	if bad := new(note.InvalidSignatureError); errors.As(err, &bad) {
-		return fmt.Errorf("checkpoint of %d entries: %w: %s+%08x", c.Size, ErrBadSignature, bad.Name, bad.Hash)
+		return nil, fmt.Errorf("checkpoint of %d entries: %w: %s+%08x", c.Size, ErrBadSignature, bad.Name, bad.Hash)
 	}
+	var signed []string
 	if err == nil {
 		for _, s := range opened.Sigs {
 			if s.Name == c.Origin {
-				return nil
+				signed = append(signed, fmt.Sprintf("%s+%08x", s.Name, s.Hash))
 			}
 		}
 	}
-	return fmt.Errorf("checkpoint of %s, %d entries: %w", c.Origin, c.Size, ErrUntrusted)
+	if len(signed) == 0 {
+		return nil, fmt.Errorf("checkpoint of %s, %d entries: %w", c.Origin, c.Size, ErrUntrusted)
+	}
+	return signed, nil
 }
 
 // Sign makes a checkpoint with one signature of each signer, in their order. The caller has made durable what it

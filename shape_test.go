@@ -43,6 +43,7 @@ var layers = map[string][]string{
 	"merkle":               {},
 	"problem":              {},
 	"query":                {"event"},
+	"report":               {},
 	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/native", "event", "identity", "internal/durable", "problem", "query", "store", "web"},
 	"store":                {"event", "internal/durable", "merkle", "problem", "query", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},

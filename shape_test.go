@@ -18,6 +18,7 @@ import (
 // arrow is a decision: it goes into this table and into a design note.
 var layers = map[string][]string{
 	"bitmap":               {},
+	"bodies":               {"internal/durable"},
 	"bundle":               {"event", "merkle", "query"},
 	"cmd/countersign":      {"client", "collect", "event", "identity", "internal/testkit", "merkle", "problem", "query", "server", "store", "verify"},
 	"client":               {"event", "problem"},
@@ -34,6 +35,7 @@ var layers = map[string][]string{
 	"event":                {},
 	"examples/go/send":     {"client", "event"},
 	"examples/go/tutorial": {},
+	"ids":                  {"internal/durable"},
 	"identity":             {"event", "internal/durable", "problem", "query"},
 	"internal/apicheck":    {"web"},
 	"internal/crashfs":     {"internal/durable"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,9 @@ type metrics struct {
 	appendSeconds, syncSeconds, batchEntries, batchBytes prometheus.Histogram
 	writeFailures                                        prometheus.Counter
 
+	publishFailures *prometheus.CounterVec
+	publishedAt     atomic.Int64 // when this process last published a checkpoint, in Unix nanoseconds; 0 for never
+
 	querySeconds *prometheus.HistogramVec
 
 	requests, refused, aborted *prometheus.CounterVec
@@ -53,6 +57,10 @@ func newMetrics() *metrics {
 	m.batchEntries = m.histogram("batch_entries", "Entries of one durable write.", entryCounts)
 	m.batchBytes = m.histogram("batch_bytes", "Bytes of one durable write.", byteCounts)
 	m.writeFailures = prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "log_write_failures_total", Help: "Writes of the log that failed."})
+	m.publishFailures = m.counters("publish_failures_total", "Checkpoints that could not be published, or not be written to the checkpoint file.", "what")
+	for _, what := range [...]string{publishCheckpoint, publishFile} {
+		m.publishFailures.WithLabelValues(what) // a counter that is there can be watched
+	}
 	m.querySeconds = m.histograms("query_duration_seconds", "Queries, without what the dialects do; for each with the reader's time.", quickSeconds, "kind")
 	m.requests = m.counters("http_requests_total", "Answers.", "dialect", "method", "route", "status")
 	m.requestSeconds = m.histograms("http_request_duration_seconds", "From a request's header to the end of its answer.", slowSeconds, "dialect", "route")
@@ -113,6 +121,20 @@ func (m *metrics) handler(log *slog.Logger) http.Handler {
 // watch adds what is read from an open server.
 func (m *metrics) watch(s *Server, api *native.Handler) {
 	m.gauge("tree_entries", "Entries of the trail.", func() (float64, bool) { return float64(s.Trail.Size()), true })
+	m.gauge("published_entries", "Entries under the newest published checkpoint.", func() (float64, bool) {
+		c, ok := s.Trail.Published()
+		return float64(c.Size), ok
+	})
+	m.gauge("checkpoint_age_seconds", "Since this process last published a checkpoint.", func() (float64, bool) {
+		at := m.publishedAt.Load()
+		return time.Since(time.Unix(0, at)).Seconds(), at != 0
+	})
+	m.gauge("read_only", "1 when the directory is not the trail that it says it is, and nothing is recorded.", func() (float64, bool) {
+		if s.Trail.ReadOnly() != nil {
+			return 1, true
+		}
+		return 0, true
+	})
 	m.gauge("queue_requests", "Requests that wait to be written.", func() (float64, bool) {
 		now, _ := s.Trail.Queued()
 		return float64(now), true
@@ -170,6 +192,24 @@ func (m *metrics) Written(b store.BatchWritten) {
 		m.syncSeconds.Observe(b.Sync.Seconds())
 		m.batchEntries.Observe(float64(b.Entries))
 		m.batchBytes.Observe(float64(b.Bytes))
+	}
+}
+
+// What of publishing can fail.
+const (
+	publishCheckpoint = "checkpoint"
+	publishFile       = "file"
+)
+
+// Published implements store.Observer.
+func (m *metrics) Published(p store.Publication) {
+	if p.Err != nil {
+		m.publishFailures.WithLabelValues(publishCheckpoint).Inc()
+		return
+	}
+	m.publishedAt.Store(time.Now().UnixNano())
+	if p.FileErr != nil {
+		m.publishFailures.WithLabelValues(publishFile).Inc()
 	}
 }
 

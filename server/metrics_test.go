@@ -137,6 +137,9 @@ func TestMetricsAreThoseOfTheDocument(t *testing.T) {
 	r := start(t, nil)
 	r.do(r.request("POST", "/api/v1/events", strings.NewReader(eventJSON("a"))))
 	r.do(r.request("POST", "/api/v1/events", strings.NewReader("{}")))
+	if _, err := r.server.Trail.PublishNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	families := r.scrape()
 	text, err := os.ReadFile("../docs/api.md")
 	if err != nil {

@@ -40,6 +40,25 @@ func ownRecords(t *testing.T, dir, q string) []*event.Entry {
 	return page.Entries
 }
 
+// copyDir copies a data directory as it is.
+func copyDir(t *testing.T, from string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := filepath.Glob(filepath.Join(to, "keys", "*.key"))
+	if err != nil || len(keys) == 0 {
+		t.Fatal(keys, err)
+	}
+	for _, name := range keys { // CopyFS leaves the mode to the umask
+		if err := os.Chmod(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
 func actions(entries []*event.Entry) (all []string) {
 	for _, e := range entries {
 		all = append(all, e.Action+" "+e.Outcome)
@@ -66,10 +85,7 @@ func TestStartsAndStopsAreRecordedWithTheSettingsThatChanged(t *testing.T) {
 	once()
 	// A directory as a killed server leaves it.
 	_, stop := run(t, cfg)
-	killed := filepath.Join(t.TempDir(), "data")
-	if err := os.CopyFS(killed, os.DirFS(cfg.Data)); err != nil {
-		t.Fatal(err)
-	}
+	killed := copyDir(t, cfg.Data)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

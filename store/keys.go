@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -162,6 +163,30 @@ func (d *Dir) readKey(vkey string) (*merkle.Signer, error) {
 		return nil, fmt.Errorf("%s is another key than the one that the manifest names", name)
 	}
 	return &signer, nil
+}
+
+// checkKeyModes refuses a directory whose signing keys others than their owner may read or change: nobody could say
+// afterwards whose signatures they made.
+func checkKeyModes(path string) error {
+	dir := filepath.Join(path, keysName)
+	names, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("signing keys: %w", err)
+	}
+	for _, n := range names {
+		name := filepath.Join(dir, n.Name())
+		info, err := os.Stat(name)
+		if err != nil {
+			return fmt.Errorf("signing keys: %w", err)
+		}
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			return fmt.Errorf("the signing key %s has mode %04o: others may have read it; find out why, then run chmod 600 %s and countersign key rotate", name, mode, name)
+		}
+	}
+	return nil
 }
 
 // keyFile returns the file of a signing key: its id, the middle part of a vkey, is its name.

@@ -16,6 +16,8 @@ type Observer interface {
 	Appended(took time.Duration, err error)
 	// Written tells of a batch that was given to the disk.
 	Written(b BatchWritten)
+	// Published tells of a checkpoint that was published, or the attempt.
+	Published(p Publication)
 	// Answered tells of a query that is over. For Streamed the time is the reader's as much as the store's.
 	Answered(kind QueryKind, took time.Duration)
 }
@@ -27,6 +29,13 @@ type BatchWritten struct {
 	Took              time.Duration // all of it
 	Sync              time.Duration // of Took
 	Err               error
+}
+
+// Publication is a checkpoint of Size entries on its way to others.
+type Publication struct {
+	Size    uint64
+	Err     error // why it is not published
+	FileErr error // why it is not in Options.CheckpointFile, which stops nothing
 }
 
 // QueryKind is a way to ask.
@@ -47,6 +56,7 @@ type unobserved struct{}
 
 func (unobserved) Appended(time.Duration, error)     {}
 func (unobserved) Written(BatchWritten)              {}
+func (unobserved) Published(Publication)             {}
 func (unobserved) Answered(QueryKind, time.Duration) {}
 
 // answered is deferred by queries.

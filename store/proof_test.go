@@ -375,6 +375,7 @@ func copyDir(t testing.TB, from string) string {
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
+	closeKeys(t, to)
 	return to
 }
 
@@ -441,6 +442,20 @@ func TestForeignStateIsReadOnly(t *testing.T) {
 				closeTrail(t, s)
 			}
 		})
+	}
+}
+
+// closeKeys gives signing keys that were copied their mode back.
+func closeKeys(t testing.TB, dir string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "keys", "*"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		if err := os.Chmod(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -92,11 +92,11 @@ func (t *treeFiles) close() {
 }
 
 // publisher is the goroutine that publishes checkpoints: one when the tree has grown and the last is as old as every
-// (never by itself when that is negative), and one when somebody asks.
+// (never by itself when that is negative), and one when somebody asks. It ends when the trail becomes read-only.
 func (s *Store) publisher(every time.Duration) {
 	defer close(s.publisherDone)
 	var last time.Time
-	for {
+	for s.ReadOnly() == nil {
 		snap := s.snap.Load()
 		newest, _ := s.published.latest()
 		var grown <-chan struct{}
@@ -129,6 +129,18 @@ func (s *Store) publishNow() error {
 	if newest, _ := s.published.latest(); snap.size == newest.Size {
 		return nil
 	}
+	// What is not trusted is not signed for.
+	if err := s.ReadOnly(); err != nil {
+		return err
+	}
+	p := Publication{Size: snap.size}
+	p.Err = s.publishOver(snap, &p)
+	s.observer.Published(p)
+	return p.Err
+}
+
+// publishOver publishes a checkpoint over a snapshot.
+func (s *Store) publishOver(snap *snapshot, p *Publication) error {
 	// A crash from here on leaves files that hold more than was published; the next start computes that part anew.
 	if err := s.files.keep(snap.tree); err != nil {
 		return s.unpublished(err)
@@ -147,9 +159,9 @@ func (s *Store) publishNow() error {
 		return s.unpublished(err)
 	}
 	if s.checkpointFile != "" {
-		if err := durable.WriteFile(s.dir.fs, s.checkpointFile, c.Note); err != nil {
+		if p.FileErr = durable.WriteFile(s.dir.fs, s.checkpointFile, c.Note); p.FileErr != nil {
 			// It is a second witness, not the trail: the server goes on without it, and says so.
-			s.logger.Error("write the checkpoint file", "file", s.checkpointFile, "error", err)
+			s.logger.Error("write the checkpoint file", "file", s.checkpointFile, "error", p.FileErr)
 		}
 	}
 	return nil

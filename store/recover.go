@@ -70,16 +70,15 @@ func (s *Store) recoverLog(o Options) error {
 		s.logger.Warn("the last stop was not clean: torn bytes at the end of the log are kept aside",
 			"bytes", rec.Torn, "reason", rec.TornReason, "aside", rec.AsideFile)
 	}
-	if s.readOnly, err = s.regrow(snap, marks); err != nil {
+	foreign, err := s.regrow(snap, marks)
+	if err != nil {
 		log.Abandon()
 		return err
 	}
 	s.snap.Store(snap.with(nil, s.tail.proven()))
 	s.keptRoots.Store(s.files.kept)
-	if s.readOnly != nil {
-		s.logger.Error(s.readOnly.Detail)
-		s.final = s.readOnly
-		s.fault.Store(s.readOnly)
+	if foreign != nil {
+		s.distrust(foreign)
 		return nil
 	}
 	if err := s.unmarkClean(); err != nil {

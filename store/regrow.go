@@ -141,6 +141,17 @@ func (s *Store) checkKept(snap *snapshot) (*problem.Error, error) {
 	return nil, nil
 }
 
+// Distrust makes the trail read-only, for one who checked the directory while it is open and found that it is not what
+// it says it is. Events that are already on their way to the disk are still recorded; checkpoints are no longer
+// published. The first reason stays.
+func (s *Store) Distrust(reason string) { s.distrust(differs("%s", reason)) }
+
+func (s *Store) distrust(p *problem.Error) {
+	if s.readOnly.CompareAndSwap(nil, p) {
+		s.logger.Error(p.Detail)
+	}
+}
+
 func unlike(c merkle.Checkpoint, which string) *problem.Error {
 	return differs("the first %d entries are not those of %s", c.Size, which)
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -48,6 +49,8 @@ type measured struct {
 	appended []error
 	written  []store.BatchWritten
 	answered []store.QueryKind
+
+	published []store.Publication
 }
 
 func (m *measured) Appended(_ time.Duration, err error) {
@@ -62,6 +65,12 @@ func (m *measured) Written(b store.BatchWritten) {
 	m.written = append(m.written, b)
 }
 
+func (m *measured) Published(p store.Publication) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.published = append(m.published, p)
+}
+
 func (m *measured) Answered(k store.QueryKind, _ time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -70,7 +79,9 @@ func (m *measured) Answered(k store.QueryKind, _ time.Duration) {
 
 func TestObserverIsToldOfEveryBatchAndQuery(t *testing.T) {
 	m := &measured{}
-	s, err := store.Open(t.TempDir(), store.Options{DedupKey: make([]byte, 32), NoPreallocate: true, Observer: m})
+	s, err := store.Open(t.TempDir(), store.Options{
+		DedupKey: make([]byte, 32), NoPreallocate: true, Observer: m, PublishEvery: -1, CheckpointFile: filepath.Join(t.TempDir(), "missing", "kept"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +125,9 @@ func TestObserverIsToldOfEveryBatchAndQuery(t *testing.T) {
 	s.Stats(t.Context(), query.Query{}, store.Breakdown{})
 	if !slices.Equal(m.answered, []store.QueryKind{store.Searched, store.Streamed, store.Stated}) {
 		t.Errorf("answered %v", m.answered)
+	}
+	if c, err := s.PublishNow(t.Context()); err != nil || len(m.published) != 1 || m.published[0].Size != c.Size || m.published[0].Err != nil || m.published[0].FileErr == nil {
+		t.Errorf("published %+v, %v", m.published, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

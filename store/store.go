@@ -77,7 +77,16 @@ type Dir struct {
 
 // Claim locks a data directory, making it when it is missing or empty. The manifest is there when it
 // returns, so others (identity) may put their files beside it before Open.
-func Claim(path string) (*Dir, error) { return claim(durable.OS(), path) }
+func Claim(path string) (*Dir, error) {
+	d, err := claim(durable.OS(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkKeyModes(path); err != nil {
+		return nil, errors.Join(err, d.Release())
+	}
+	return d, nil
+}
 
 func claim(fsys durable.FS, path string) (*Dir, error) {
 	if err := fsys.MkdirAll(path, durable.DirMode); err != nil {
@@ -143,7 +152,7 @@ type Store struct {
 	publisherDone  chan struct{}
 	keptRoots      atomic.Uint64 // how many entries' roots the publisher has written
 	failOnce       sync.Once     // closes failed
-	readOnly       *problem.Error
+	readOnly       atomic.Pointer[problem.Error]
 
 	// The writer's own, from the start of write.
 	tail   *tail
@@ -199,7 +208,7 @@ func (d *Dir) Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", d.path, err)
 	}
 	go s.write() // ends with s.requests; Close waits for it
-	if s.readOnly != nil {
+	if s.ReadOnly() != nil {
 		close(s.publisherDone)
 		return s, nil
 	}
@@ -215,10 +224,10 @@ func (d *Dir) Open(o Options) (*Store, error) {
 // ReadOnly tells why nothing may be recorded in this directory: it is not the trail that it says it is. nil when all
 // is well.
 func (s *Store) ReadOnly() error {
-	if s.readOnly == nil {
-		return nil
+	if p := s.readOnly.Load(); p != nil {
+		return p
 	}
-	return s.readOnly
+	return nil
 }
 
 // Size returns the number of entries that are durable.
@@ -258,6 +267,9 @@ func (s *Store) Ready() error {
 		return s.fault.Load()
 	default:
 	}
+	if err := s.ReadOnly(); err != nil {
+		return err
+	}
 	if s.fault.Load() == nil {
 		s.gate.RLock()
 		defer s.gate.RUnlock()
@@ -282,7 +294,7 @@ func (s *Store) Close() error {
 	}
 	var err error
 	switch {
-	case s.readOnly != nil:
+	case s.ReadOnly() != nil:
 		s.abandon()
 	case s.final != nil || s.hasFailed():
 		s.abandon()

@@ -107,11 +107,7 @@ func TestReceivedAtNeverGoesBackwards(t *testing.T) {
 // crashed copies the directory of a running store, as a crash would leave it.
 func crashed(t *testing.T, dir string) string {
 	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	return to
+	return copyDir(t, dir)
 }
 
 func lastLog(t *testing.T, dir string) string {

@@ -99,6 +99,9 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 		}
 	default:
 	}
+	if p := s.readOnly.Load(); p != nil && s.final == nil {
+		s.final = p
+	}
 	if s.final != nil {
 		for _, r := range batch {
 			r.fail(s.final)

@@ -1,0 +1,27 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"countersign/event"
+)
+
+// Acknowledged returns the entry that the i-th element of a receipt tells of, for the answer to whoever sent the
+// event.
+func (s *Store) Acknowledged(_ context.Context, r *Receipt, i int) (*event.Entry, error) {
+	e, ok := s.Entry(r.Entries[i].Seq)
+	if !ok || e.Kind != event.KindEvent || e.ID != r.Entries[i].ID {
+		return nil, fmt.Errorf("the receipt names entry %d, which is not there", r.Entries[i].Seq)
+	}
+	return e, nil
+}
+
+// Fact returns the system fact at seq, nil when there is none: queries do not find facts.
+func (s *Store) Fact(_ context.Context, seq uint64) (*event.Entry, error) {
+	e, ok := s.Entry(seq)
+	if !ok || e.Kind == event.KindEvent {
+		return nil, nil
+	}
+	return e, nil
+}

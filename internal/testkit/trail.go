@@ -58,6 +58,10 @@ func (t *Trail) add(e event.Entry) {
 	if e.Kind != event.KindEvent {
 		e.OccurredAt = e.ReceivedAt
 	}
+	t.put(e)
+}
+
+func (t *Trail) put(e event.Entry) {
 	t.Entries = append(t.Entries, e)
 	root := event.Root(t.Seed(e.Seq), &e)
 	leaf := merkle.Hash(event.LeafHash(e.Leaf(root)))
@@ -99,3 +103,16 @@ func (t *Trail) Checkpoint(size uint64) (merkle.Checkpoint, error) {
 
 // Keys returns the key of the trail as its readers have it.
 func (t *Trail) Keys() (merkle.Keys, error) { return merkle.ParseKeys([]byte(t.Signer.VKey() + "\n")) }
+
+// Again returns the trail that a server would have made which recorded the entries as they are now, whatever their
+// numbers: for tests that change them.
+func (t *Trail) Again() (*Trail, error) {
+	n, err := NewTrail(t.Signer.Origin())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range t.Entries {
+		n.put(e)
+	}
+	return n, nil
+}

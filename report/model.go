@@ -245,6 +245,9 @@ type Form string
 const (
 	FormColumns Form = "columns" // a column for each label, series stacked
 	FormBars    Form = "bars"    // a horizontal bar for each label, series stacked
+	FormHeat    Form = "heat"    // a row for each series, a cell for each label, darker for more
+	// FormCoverage is a row for each series, a cell for each label: 0 nothing covered, 1 some of it, 2 the whole.
+	FormCoverage Form = "coverage"
 )
 
 // Chart is numbers to be drawn. Summary says in words what it shows, for those who do not see it.
@@ -261,7 +264,7 @@ type Chart struct {
 
 // Series has a value for each label of its chart.
 type Series struct {
-	Name   string   `json:"name"`
+	Name   string   `json:"name"` // the ID of a Person where there is one with it: heat strips are of people
 	Tone   Tone     `json:"tone,omitempty"`
 	Values []uint64 `json:"values"`
 }

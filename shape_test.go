@@ -46,7 +46,7 @@ var layers = map[string][]string{
 	"problem":              {},
 	"query":                {"event"},
 	"report":               {},
-	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/native", "event", "identity", "internal/durable", "problem", "query", "store", "web"},
+	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "store", "web"},
 	"store":                {"event", "internal/durable", "merkle", "problem", "query", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},
 	"verify":               {"bundle", "event", "internal/durable", "merkle", "query", "wal"},

@@ -9,7 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	"countersign/dialect/keyfactor"
 )
 
 // Listen takes the address, with TLS when that is configured. Nothing is answered before Serve.
@@ -103,6 +106,24 @@ func (c *Config) check() error {
 		return errors.New("--tls-cert and --tls-key go together")
 	case c.TLSCert != "" && c.TLSSelfSigned:
 		return errors.New("--tls-cert and --tls-self-signed exclude each other")
+	}
+	return checkKeyfactorPath(c.KeyfactorPath)
+}
+
+// taken are the first parts of the paths of the other APIs.
+var taken = []string{"account", "api", "apicontroller", "checkpoint", "console", "docs", "healthz", "metrics", "openapi.json", "readyz", "tile"}
+
+// checkKeyfactorPath refuses a path at which the API would hide another, or the other way round.
+func checkKeyfactorPath(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := keyfactor.CheckPath(path); err != nil {
+		return fmt.Errorf("--keyfactor-path %q %w", path, err)
+	}
+	first, _, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	if slices.ContainsFunc(taken, func(s string) bool { return strings.EqualFold(s, first) }) {
+		return fmt.Errorf("--keyfactor-path %q lies under /%s, where another API is", path, first)
 	}
 	return nil
 }

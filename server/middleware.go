@@ -21,16 +21,22 @@ type dialect interface {
 	Routes() []string
 }
 
-// mounted is a dialect with the name that the trail calls it by and the prefix of the paths it owns.
+// mounted is a dialect with the name that the trail calls it by and the paths that it owns.
 type mounted struct {
-	name, prefix string
+	name string
+	owns func(path string) bool
 	dialect
+}
+
+// under is all paths that begin with the prefix.
+func under(prefix string) func(path string) bool {
+	return func(path string) bool { return strings.HasPrefix(path, prefix) }
 }
 
 // dialectOf returns the owner of a path.
 func (s *Server) dialectOf(path string) mounted {
 	for _, d := range s.dialects {
-		if strings.HasPrefix(path, d.prefix) {
+		if d.owns(path) {
 			return d
 		}
 	}

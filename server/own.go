@@ -24,6 +24,7 @@ const ownSource = identity.OwnAccount + "/server"
 const (
 	actionRead       = "READ"
 	actionExport     = "EXPORT"
+	actionVerify     = "VERIFY"
 	actionDeny       = "DENY"
 	actionLogin      = "LOGIN"
 	actionLoginError = "LOGIN_ERROR"
@@ -42,8 +43,20 @@ const (
 	attrCredential = "credential_id"
 )
 
-// exports are the routes that hand out whole results to be kept, which is more than reading.
-var exports = map[string]bool{"/api/v1/events/export": true}
+// nameKeyfactor is what the trail calls the API whose paths an operator chooses.
+const nameKeyfactor = "keyfactor"
+
+// actOf says what a request for a route does: hand out whole results to be kept is more than to read, and to
+// have an entry checked is neither.
+func actOf(dialect, route string) (action, description string) {
+	switch {
+	case route == "/api/v1/events/export", dialect == nameKeyfactor && strings.HasSuffix(route, "/Download"):
+		return actionExport, "Exported the audit log"
+	case dialect == nameKeyfactor && strings.HasSuffix(route, "/Validate"):
+		return actionVerify, "Verified an entry of the audit log"
+	}
+	return actionRead, "Read the audit log"
+}
 
 // maxQueryBytes bounds what is recorded of a question. A longer one keeps its hash.
 const maxQueryBytes = 8 << 10
@@ -163,10 +176,8 @@ func (a *auditor) denied(x *access, r *http.Request) {
 
 func (a *auditor) read(x *access, r *http.Request, failed bool) {
 	c, path := x.caller, route(r)
-	action, outcome, description := actionRead, event.OutcomeSuccess, "Read the audit log"
-	if exports[path] {
-		action, description = actionExport, "Exported the audit log"
-	}
+	action, description := actOf(x.dialect, path)
+	outcome := event.OutcomeSuccess
 	if failed {
 		outcome, description = event.OutcomeFailure, description+", and it broke off"
 	}

@@ -30,6 +30,7 @@ import (
 
 	"countersign/dialect/digicertone"
 	"countersign/dialect/discovery"
+	"countersign/dialect/keyfactor"
 	"countersign/dialect/native"
 	"countersign/event"
 	"countersign/identity"
@@ -56,6 +57,9 @@ type Config struct {
 	// BootstrapToken becomes the administrator's token when there is no identity yet; empty means that one
 	// is made and shown.
 	BootstrapToken string
+
+	// KeyfactorPath is where the Keyfactor Command compatible API lies; empty means its default.
+	KeyfactorPath string
 
 	// RateLimit bounds the requests of each token, SignInLimit the failed sign-ins from each address; there is
 	// no bound when one is empty.
@@ -123,6 +127,9 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = DefaultListen
 	}
+	if cfg.KeyfactorPath == "" {
+		cfg.KeyfactorPath = keyfactor.DefaultPath
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -177,14 +184,16 @@ func (s *Server) recordChange(ctx context.Context, events []event.Event, recorde
 func (s *Server) mount() {
 	t := &trail{s.Trail, s.audit}
 	own := native.New(native.Deps{
-		Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages(),
+		Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages(s.cfg.KeyfactorPath),
 		Metrics: s.metrics.handler(s.log), Ingested: s.metrics.ingested,
 	})
 	s.metrics.watch(s, own)
+	command := keyfactor.New(keyfactor.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Path: s.cfg.KeyfactorPath})
 	s.dialects = []mounted{
-		{"digicert-one", "/account/", digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
-		{"discovery", "/apicontroller/", discovery.New(discovery.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
-		{"native", "/", own},
+		{nameKeyfactor, command.Owns, command},
+		{"digicert-one", under("/account/"), digicertone.New(digicertone.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
+		{"discovery", under("/apicontroller/"), discovery.New(discovery.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn})},
+		{"native", under("/"), own},
 	}
 }
 

@@ -19,6 +19,7 @@ const settingPrefix = "setting."
 func (c *Config) settings() map[string]string {
 	all := map[string]string{
 		"data": c.Data, "listen": c.Listen, "tls-cert": c.TLSCert, "tls-key": c.TLSKey,
+		"keyfactor-path":  c.KeyfactorPath,
 		"tls-self-signed": strconv.FormatBool(c.TLSSelfSigned), "insecure-http": strconv.FormatBool(c.InsecureHTTP),
 		"no-preallocate": strconv.FormatBool(c.NoPreallocate),
 		"rate-limit":     c.RateLimit.String(), "sign-in-limit": c.SignInLimit.String(),

@@ -6,6 +6,7 @@ import (
 
 	"countersign/event"
 	"countersign/identity"
+	"countersign/merkle"
 	"countersign/query"
 	"countersign/store"
 )
@@ -123,6 +124,31 @@ func (t *trail) Wait(ctx context.Context, size uint64) error {
 	}
 	a.reads, a.waited = nil, true
 	return t.store.Wait(ctx, size)
+}
+
+// PublishedFor returns the first published checkpoint that holds the entry. Like all that proves an entry it
+// tells nothing of its values, so whoever proves what was read is recorded by the reading.
+func (t *trail) PublishedFor(seq uint64) (merkle.Checkpoint, bool, error) {
+	return t.store.PublishedFor(seq)
+}
+
+// Inclusion returns the path from an entry to the root.
+func (t *trail) Inclusion(seq, size uint64) ([]merkle.Hash, error) {
+	return t.store.Inclusion(seq, size)
+}
+
+// EntryBytes returns what the tree holds of an entry.
+func (t *trail) EntryBytes(seq uint64) ([]byte, error) { return t.store.EntryBytes(seq) }
+
+// Seed returns what opens an entry, for the dialect that shows all of it or makes hashes of it.
+func (t *trail) Seed(seq uint64) ([32]byte, bool) { return t.store.Seed(seq) }
+
+// Intact tells whether an entry is stored as it was recorded.
+func (t *trail) Intact(ctx context.Context, seq uint64) (bool, error) {
+	if _, err := accessOf(ctx); err != nil {
+		return false, err
+	}
+	return t.store.Intact(ctx, seq)
 }
 
 // IntegerID returns the integer that stands for an id. It tells nothing but what a row shows.

@@ -194,6 +194,7 @@ func (w *world) as(name, method, path, contentType, body string, endless bool) (
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	req.Header.Set("x-keyfactor-requested-with", "APIClient")
 	if token := w.tokens[name]; token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}

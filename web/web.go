@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"embed"
 	"net/http"
 	"strconv"
@@ -14,10 +15,11 @@ var files embed.FS
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
 	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// Pages returns what answers each pattern, METHOD and path.
-func Pages() map[string]http.HandlerFunc {
+// Pages returns what answers each pattern, METHOD and path. The document has the Keyfactor Command compatible
+// API at keyfactorPath, which needs no escaping.
+func Pages(keyfactorPath string) map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		"GET /openapi.json":   static("application/json", document()),
+		"GET /openapi.json":   static("application/json", bytes.ReplaceAll(document(), []byte(`"/KeyfactorAPI/`), []byte(`"`+keyfactorPath+`/`))),
 		"GET /docs":           page("text/html; charset=utf-8", "index.html"),
 		"GET /docs/app.js":    page("text/javascript; charset=utf-8", "app.js"),
 		"GET /docs/icon.svg":  page("image/svg+xml", "icon.svg"),

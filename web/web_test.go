@@ -11,7 +11,7 @@ import (
 
 func get(t *testing.T, pattern string) *httptest.ResponseRecorder {
 	t.Helper()
-	page, ok := web.Pages()[pattern]
+	page, ok := web.Pages("/KeyfactorAPI")[pattern]
 	if !ok {
 		t.Fatalf("no page %s", pattern)
 	}
@@ -22,7 +22,7 @@ func get(t *testing.T, pattern string) *httptest.ResponseRecorder {
 }
 
 func TestPagesRunUnderAStrictPolicy(t *testing.T) {
-	for pattern := range web.Pages() {
+	for pattern := range web.Pages("/KeyfactorAPI") {
 		if pattern == "GET /openapi.json" {
 			continue
 		}
@@ -36,7 +36,7 @@ func TestPagesRunUnderAStrictPolicy(t *testing.T) {
 // The page must work where only this server is in reach.
 func TestPagesReferToNoOtherHost(t *testing.T) {
 	allowed := map[string]bool{"http://www.w3.org/2000/svg": true} // a name, not a place
-	for pattern := range web.Pages() {
+	for pattern := range web.Pages("/KeyfactorAPI") {
 		if pattern == "GET /openapi.json" {
 			continue
 		}

@@ -55,12 +55,16 @@ ASCII characters) that is the token, and nothing is shown.`,
 	return cmd
 }
 
+// keyfactorPath is where Keyfactor's own clients look.
+const keyfactorPath = "/KeyfactorAPI"
+
 func listenFlags(f *pflag.FlagSet, cfg *server.Config) {
 	f.StringVar(&cfg.Listen, "listen", server.DefaultListen, "address to listen on")
 	f.StringVar(&cfg.TLSCert, "tls-cert", "", "PEM file with the certificate chain")
 	f.StringVar(&cfg.TLSKey, "tls-key", "", "PEM file with its key")
 	f.BoolVar(&cfg.TLSSelfSigned, "tls-self-signed", false, "make and keep a self-signed certificate in the data directory")
 	f.BoolVar(&cfg.InsecureHTTP, "insecure-http", false, "allow plain HTTP on an address that others can reach")
+	f.StringVar(&cfg.KeyfactorPath, "keyfactor-path", keyfactorPath, "path of the Keyfactor Command compatible API")
 	f.Var(&cfg.RateLimit, "rate-limit", "requests of each token, such as 1000/3m or 1000/3m,100/5s")
 	cfg.SignInLimit = server.DefaultSignInLimit()
 	f.Var(&cfg.SignInLimit, "sign-in-limit", "failed sign-ins from each address, or off")

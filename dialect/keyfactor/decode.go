@@ -59,11 +59,11 @@ func decodeCount(name, v string, otherwise uint64) (uint64, error) {
 	if v == "" {
 		return otherwise, nil
 	}
-	n, err := strconv.ParseInt(v, 10, 32)
+	n, err := strconv.ParseUint(v, 10, 31)
 	if err != nil || n < 1 {
 		return 0, bad(name, v, "must be a whole number from 1 to 2147483647")
 	}
-	return uint64(n), nil
+	return n, nil
 }
 
 // decodeSort reads the order. In spite of its name a SortAscending of 1 is descending.
@@ -141,9 +141,9 @@ const maxID = math.MaxInt32
 
 // parseID reads an Id in a path.
 func parseID(s string) (int64, error) {
-	n, err := strconv.ParseInt(s, 10, 32)
-	if err != nil || n < 0 {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
 		return 0, bad("id", s, "must be a whole number from 0 to 2147483647")
 	}
-	return n, nil
+	return int64(n), nil
 }

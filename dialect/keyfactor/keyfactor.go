@@ -25,6 +25,7 @@ package keyfactor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -124,7 +125,7 @@ func New(d Deps) *Handler {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	h := &Handler{trail: d.Trail, log: d.Logger, signIn: d.SignIn, now: d.Now, base: "/" + strings.Join(segments(cmp.Or(d.Path, DefaultPath)), "/")}
+	h := &Handler{trail: d.Trail, log: d.Logger, signIn: d.SignIn, now: d.Now, base: cmp.Or(d.Path, DefaultPath)}
 	for _, r := range []route{
 		// What is literal stands before what any word matches.
 		{path: "/Audit/Download", answer: h.download},
@@ -139,6 +140,26 @@ func New(d Deps) *Handler {
 		h.routes = append(h.routes, r)
 	}
 	return h
+}
+
+// CheckPath returns what is wrong with a path that the API is to lie under, nil when it will do.
+func CheckPath(path string) error {
+	if !strings.HasPrefix(path, "/") {
+		return errors.New("must begin with a slash")
+	}
+	parts := segments(path)
+	if len(parts) == 0 || path != "/"+strings.Join(parts, "/") {
+		return errors.New("must have something between its slashes and no slash at its end")
+	}
+	for _, s := range parts {
+		plain := func(r rune) bool {
+			return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._~-", r)
+		}
+		if s == "." || s == ".." || strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+			return errors.New("must be of letters, digits and . _ ~ - between its slashes")
+		}
+	}
+	return nil
 }
 
 // Routes returns the patterns of all that is answered, such as "GET /KeyfactorAPI/Audit/{id}". HEAD goes with

@@ -64,7 +64,7 @@ func (d *document) checkStray(x *exchange) error {
 		return errors.New("a 405 without Allow")
 	}
 	for _, owner := range d.owners {
-		if !strings.HasPrefix(x.request.URL.Path, owner.prefix) {
+		if !owner.has(x.request.URL.Path) {
 			continue
 		}
 		if !x.got.complete() || x.request.Method == http.MethodHead {

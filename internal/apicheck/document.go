@@ -49,8 +49,26 @@ type parameter struct {
 	required        bool
 }
 
-// owner says in what shape the API of a subtree refuses.
-type owner struct{ prefix, refusal string }
+// owner says in what shape the API of a subtree refuses, and whether its paths are read in any case and with
+// doubled slashes.
+type owner struct {
+	prefix, refusal string
+	anyCase         bool
+}
+
+// has reports whether the path lies in the subtree.
+func (o *owner) has(path string) bool {
+	if !o.anyCase {
+		return strings.HasPrefix(path, o.prefix)
+	}
+	prefix, segments := segments(o.prefix), segments(path)
+	return len(segments) >= len(prefix) && slices.EqualFunc(prefix, segments[:len(prefix)], strings.EqualFold)
+}
+
+// segments are the parts of a path without the empty ones.
+func segments(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" })
+}
 
 // place is where the document lies for the compiler, which resolves references in it.
 const base = "https://example.com/openapi.json"
@@ -130,7 +148,8 @@ func (d *document) list() error {
 		if prefix == "" || refusal == "" {
 			return fmt.Errorf("tag %v: x-prefix and x-refusal say who owns which paths", t["name"])
 		}
-		d.owners = append(d.owners, owner{prefix, "/components/schemas/" + refusal})
+		anyCase, _ := t["x-any-case"].(bool)
+		d.owners = append(d.owners, owner{prefix, "/components/schemas/" + refusal, anyCase})
 	}
 	// The longest prefix first.
 	slices.SortStableFunc(d.owners, func(a, b owner) int { return len(b.prefix) - len(a.prefix) })
@@ -213,23 +232,27 @@ func (d *document) find(method, path string) *operation {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	segments := strings.Split(path, "/")
+	same := func(a, b string) bool { return a == b }
+	have := strings.Split(path, "/")
+	if i := slices.IndexFunc(d.owners, func(o owner) bool { return o.anyCase && o.has(path) }); i >= 0 {
+		same, have = strings.EqualFold, append([]string{""}, segments(path)...)
+	}
 	var best *operation
 	for i := range d.operations {
 		o := &d.operations[i]
-		if o.method == method && matches(o.segments, segments) && (best == nil || strings.Count(o.path, "{") < strings.Count(best.path, "{")) {
+		if o.method == method && matches(o.segments, have, same) && (best == nil || strings.Count(o.path, "{") < strings.Count(best.path, "{")) {
 			best = o
 		}
 	}
 	return best
 }
 
-func matches(pattern, segments []string) bool {
+func matches(pattern, segments []string, same func(a, b string) bool) bool {
 	if len(pattern) != len(segments) {
 		return false
 	}
 	for i, p := range pattern {
-		if p != segments[i] && !(strings.HasPrefix(p, "{") && segments[i] != "") {
+		if !same(p, segments[i]) && !(strings.HasPrefix(p, "{") && segments[i] != "") {
 			return false
 		}
 	}

@@ -100,9 +100,9 @@ func Cases(t *testing.T, setUp func(t *testing.T) API) {
 func (a *API) play(t *testing.T, request string) string {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(request, "\n"), "\n")
-	n := slices.IndexFunc(lines, func(l string) bool { return l == "" || l[0] != '>' && (l[0]|0x20 < 'a' || l[0]|0x20 > 'z') })
-	if n < 0 {
-		n = len(lines)
+	n := 1
+	for n < len(lines) && beginsWithLetter(strings.TrimPrefix(lines[n], "> ")) {
+		n++
 	}
 	body := strings.Join(lines[n:], "\n")
 	if a.Body != nil {
@@ -132,6 +132,8 @@ func (a *API) play(t *testing.T, request string) string {
 	}
 	return out
 }
+
+func beginsWithLetter(s string) bool { return s != "" && s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z' }
 
 // credentials are the header fields that a token can be in.
 var credentials = []string{"Authorization", "X-Api-Key", "X-Dc-Devkey"}

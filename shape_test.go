@@ -45,7 +45,7 @@ var layers = map[string][]string{
 	"merkle":               {},
 	"problem":              {},
 	"query":                {"event"},
-	"report":               {},
+	"report":               {"bundle", "event", "identity", "merkle", "problem", "query", "store"},
 	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "store", "web"},
 	"store":                {"event", "internal/durable", "merkle", "problem", "query", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},

@@ -116,6 +116,7 @@ const (
 	StatePartial  State = "partial"  // some of it, or for some of the period
 	StateGap      State = "gap"      // nothing, and nothing follows from that
 	StateNone     State = "none"     // of a search: no entry, where the sources covered the period
+	StateAbsent   State = "absent"   // of a search: of a product whose records do not come to this trail, and need not
 	StateManual   State = "manual"   // of a requirement: to be shown by documents that are not in the trail
 )
 
@@ -182,6 +183,7 @@ type IPE struct {
 type Section struct {
 	ID     string   `json:"id"` // mfa, tokens, failed-sign-ins ...
 	Title  string   `json:"title"`
+	State  State    `json:"state"`
 	Text   []string `json:"text"` // paragraphs
 	Charts []Chart  `json:"charts"`
 	Tables []Table  `json:"tables"`

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"countersign/event"
 	"countersign/identity"
@@ -135,6 +136,27 @@ func (t *trail) PublishedFor(seq uint64) (merkle.Checkpoint, bool, error) {
 // Inclusion returns the path from an entry to the root.
 func (t *trail) Inclusion(seq, size uint64) ([]merkle.Hash, error) {
 	return t.store.Inclusion(seq, size)
+}
+
+// Published returns the newest published checkpoint.
+func (t *trail) Published() (merkle.Checkpoint, bool) { return t.store.Published() }
+
+// PublishNow publishes a checkpoint over everything that is recorded.
+func (t *trail) PublishNow(ctx context.Context) (merkle.Checkpoint, error) {
+	return t.store.PublishNow(ctx)
+}
+
+// Multi shows many entries in one tree.
+func (t *trail) Multi(seqs iter.Seq[uint64], size uint64, emit func(merkle.Hash) error) error {
+	return t.store.Multi(seqs, size, emit)
+}
+
+// Fact returns a system fact, which holds no value of anybody's.
+func (t *trail) Fact(ctx context.Context, seq uint64) (*event.Entry, error) {
+	if _, err := accessOf(ctx); err != nil {
+		return nil, err
+	}
+	return t.store.Fact(ctx, seq)
 }
 
 // EntryBytes returns what the tree holds of an entry.

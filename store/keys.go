@@ -45,13 +45,18 @@ type keyring struct {
 
 // sign makes the checkpoint of the tree of that size, signed by every key whose range it is in.
 func (k *keyring) sign(size uint64, root merkle.Hash) (merkle.Checkpoint, error) {
+	return merkle.Sign(k.origin, size, root, k.signersAt(size)...)
+}
+
+// signersAt returns the keys whose range the size is in, as far as they are there.
+func (k *keyring) signersAt(size uint64) []*merkle.Signer {
 	var signers []*merkle.Signer
 	for i := range k.history {
 		if s := k.signers[k.history[i].VKey]; s != nil && k.history[i].covers(size) {
 			signers = append(signers, s)
 		}
 	}
-	return merkle.Sign(k.origin, size, root, signers...)
+	return signers
 }
 
 // verifies tells whether c is a checkpoint of this trail.

@@ -2,15 +2,15 @@
 GO      ?= go
 PREFIX  ?= /usr/local
 LISTEN  ?= 127.0.0.1:8080
-EVENTS  ?= 20000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD   := $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)"
 
-.PHONY: build demo test check fuzz generate bench soak deps install clean
+.PHONY: build demo test check fuzz generate bench microbench soak deps install clean
 
 build: ## the binary, ./countersign
 	$(BUILD) -o countersign ./cmd/countersign
 
+demo: EVENTS ?= 20000
 demo: build ## a server with a made-up estate; prints a URL, a key and lines to paste
 	./countersign demo --listen $(LISTEN) --events $(EVENTS)
 
@@ -29,7 +29,11 @@ fuzz: ## a short run of every fuzz target (FUZZTIME=10s)
 generate: ## rewrite test vectors and golden files; `git diff` must then be empty
 	scripts/generate.sh
 
-bench: ## benchmarks with the project's own units
+bench: EVENTS ?= 1000000
+bench: ## Countersign beside PostgreSQL and SQLite (EVENTS=10000000 BENCHFLAGS='--output json'; bench/README.md)
+	cd bench && $(GO) build -o ../bin/bench . && exec ../bin/bench --events $(EVENTS) $(BENCHFLAGS)
+
+microbench: ## benchmarks of single parts, with the project's own units
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 soak: ## the long form of the fault, kill and fuzz runs (hours)

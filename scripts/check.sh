@@ -6,5 +6,7 @@ unformatted=$(gofmt -l $(git ls-files '*.go'))
 if [ -n "$unformatted" ]; then
   echo "gofmt would change:"; echo "$unformatted"; exit 1
 fi
-go vet ./...
-go tool staticcheck ./...
+staticcheck=$(go tool -n staticcheck)
+for module in . bench; do
+  (cd "$module" && go vet ./... && "$staticcheck" ./...)
+done

@@ -12,6 +12,7 @@ needed=(
   "java:default-jdk-headless" # the examples in Java
   "chromium:chromium fonts-dejavu-core" # the page at /docs
   "systemd-analyze:systemd" # the unit in packaging/
+  "pg_lsclusters:postgresql" # what bench/ measures beside
 )
 
 missing=()

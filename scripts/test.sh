@@ -29,6 +29,9 @@ else
   status=$?
 fi
 
+# The benchmark is a module of its own. Its test is a small run of all that it does.
+(cd bench && run 0 "$@" ./...) || status=1
+
 if [ "$status" -ne 0 ]; then
   echo; echo "==== output of what failed"
   # What a failed test wrote stands between its RUN and its result; a panic or a race ends with its package.

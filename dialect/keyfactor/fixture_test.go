@@ -33,13 +33,19 @@ func (f *fixture) over(t testing.TB, trail keyfactor.Trail) {
 	f.checked = apicheck.Handler(t, f.handler)
 }
 
-// get answers a GET of a path below the base with the named token.
-func (f *fixture) get(t testing.TB, token, target string) *httptest.ResponseRecorder {
+// request is a GET of a path below the base with the named token.
+func (f *fixture) request(t testing.TB, token, target string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/KeyfactorAPI"+target, nil)
 	r.Header.Set("Authorization", "Bearer "+f.Tokens[token])
 	r.Header.Set("X-Keyfactor-Requested-With", "APIClient")
+	return r
+}
+
+// get answers the request.
+func (f *fixture) get(t testing.TB, token, target string) *httptest.ResponseRecorder {
+	t.Helper()
 	w := httptest.NewRecorder()
-	f.checked.ServeHTTP(w, r)
+	f.checked.ServeHTTP(w, f.request(t, token, target))
 	return w
 }

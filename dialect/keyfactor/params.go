@@ -49,6 +49,9 @@ func parseParams(raw string) (params, error) {
 			return nil, bad("query", rawName, "is not valid percent-encoded UTF-8")
 		}
 		value, ok := unescape(rawValue)
+		if !ok && name == "" {
+			return nil, bad("query", pair, "is not valid percent-encoded UTF-8")
+		}
 		if !ok {
 			return nil, bad(name, rawValue, "is not valid percent-encoded UTF-8")
 		}

@@ -95,8 +95,9 @@ func (h *Handler) end(c call, out *parts, err error, tail string) error {
 		return nil
 	}
 	if !out.begun {
-		out.w.Header().Del(asOfHeader)
-		out.w.Header().Del(totalHeader)
+		for _, name := range []string{asOfHeader, totalHeader, "Vary"} {
+			out.w.Header().Del(name)
+		}
 		return err
 	}
 	if !errors.Is(err, errGone) && c.Context().Err() == nil {

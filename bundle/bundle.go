@@ -1,5 +1,5 @@
-// Package bundle holds the formats in which proof leaves the house: the proof of one entry, and an export of
-// many with what proves them. It encodes and strictly decodes; it has no policy.
+// Package bundle holds the formats in which proof leaves the house: the proof of one entry, an export of many with
+// what proves them, and the evidence pack that a report comes in. It encodes and strictly decodes; it has no policy.
 //
 // Terms are those of packages event and merkle. An opening shows an entry's fields so that the hash in the tree can
 // be recomputed from them. A multiproof shows many leaves in one tree at once.

@@ -7,6 +7,6 @@ if [ -n "$unformatted" ]; then
   echo "gofmt would change:"; echo "$unformatted"; exit 1
 fi
 staticcheck=$(go tool -n staticcheck)
-for module in . bench; do
+for module in . bench test; do
   (cd "$module" && go vet ./... && "$staticcheck" ./...)
 done

@@ -31,6 +31,8 @@ fi
 
 # The benchmark is a module of its own. Its test is a small run of all that it does.
 (cd bench && run 0 "$@" ./...) || status=1
+# So are the tests with other people's clients, whose dependencies are theirs.
+(cd test && run 0 "$@" ./...) || status=1
 
 if [ "$status" -ne 0 ]; then
   echo; echo "==== output of what failed"

@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"dialect/digicertone":  {"dialect/refusal", "event", "identity", "problem", "query", "store"},
 	"dialect/discovery":    {"dialect/refusal", "event", "identity", "problem", "query", "store"},
 	"dialect/keyfactor":    {"bundle", "dialect/refusal", "event", "identity", "merkle", "problem", "query", "store"},
-	"dialect/native":       {"bundle", "event", "identity", "problem", "query", "store"},
+	"dialect/native":       {"bundle", "event", "identity", "merkle", "problem", "query", "store"},
 	"dialect/refusal":      {"problem"},
 	"event":                {},
 	"examples/go/send":     {"client", "event"},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"countersign/dialect/keyfactor"
+	"countersign/merkle"
 )
 
 // Listen takes the address, with TLS when that is configured. Nothing is answered before Serve.
@@ -107,7 +108,10 @@ func (c *Config) check() error {
 	case c.TLSCert != "" && c.TLSSelfSigned:
 		return errors.New("--tls-cert and --tls-self-signed exclude each other")
 	}
-	return checkKeyfactorPath(c.KeyfactorPath)
+	if err := checkKeyfactorPath(c.KeyfactorPath); err != nil {
+		return err
+	}
+	return c.checkProof()
 }
 
 // taken are the first parts of the paths of the other APIs.
@@ -124,6 +128,33 @@ func checkKeyfactorPath(path string) error {
 	first, _, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
 	if slices.ContainsFunc(taken, func(s string) bool { return strings.EqualFold(s, first) }) {
 		return fmt.Errorf("--keyfactor-path %q lies under /%s, where another API is", path, first)
+	}
+	return nil
+}
+
+// checkProof refuses what would make proofs worthless or impossible.
+func (c *Config) checkProof() error {
+	if c.Origin != "" {
+		if err := merkle.CheckOrigin(c.Origin); err != nil {
+			return fmt.Errorf("--origin %q cannot name a trail: %w", c.Origin, err)
+		}
+	}
+	if c.CheckpointFile == "" {
+		return nil
+	}
+	data, err := filepath.Abs(c.Data)
+	if err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	file, err := filepath.Abs(c.CheckpointFile)
+	if err != nil {
+		return fmt.Errorf("--checkpoint-file: %w", err)
+	}
+	if rel, err := filepath.Rel(data, file); err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("--checkpoint-file %s lies in the data directory, with which it would be rolled back: put it on another volume", c.CheckpointFile)
+	}
+	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+		return fmt.Errorf("--checkpoint-file %s: there is no folder %s; is its volume mounted?", c.CheckpointFile, filepath.Dir(file))
 	}
 	return nil
 }

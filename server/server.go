@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -64,6 +65,13 @@ type Config struct {
 	// RateLimit bounds the requests of each token, SignInLimit the failed sign-ins from each address; there is
 	// no bound when one is empty.
 	RateLimit, SignInLimit Rates
+
+	// Origin names the trail in its checkpoints. It is fixed at the first start, which makes one up when this is empty.
+	Origin string
+	// CheckpointFile gets every published checkpoint and is compared with the directory at each start; empty is none.
+	CheckpointFile string
+	// OpenEntries lets anybody read the tiles of entries.
+	OpenEntries bool
 
 	NoPreallocate bool
 	Version       string       // of the program, for the record of its starts
@@ -159,9 +167,21 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	if err != nil {
 		return err
 	}
-	s.Trail, err = dir.Open(store.Options{DedupKey: s.Identity.DedupKey(), Logger: s.log, Observer: s.metrics, NoPreallocate: s.cfg.NoPreallocate})
+	kept := s.cfg.CheckpointFile == ""
+	if !kept {
+		_, err := os.Stat(s.cfg.CheckpointFile)
+		kept = err == nil
+	}
+	s.Trail, err = dir.Open(store.Options{
+		DedupKey: s.Identity.DedupKey(), Logger: s.log, Observer: s.metrics, NoPreallocate: s.cfg.NoPreallocate,
+		Origin: s.cfg.Origin, CheckpointFile: s.cfg.CheckpointFile,
+	})
 	if err != nil {
 		return errors.Join(err, s.Identity.Close())
+	}
+	s.cfg.Origin = s.Trail.Origin()
+	if _, published := s.Trail.Published(); published && !kept {
+		s.log.Warn("the checkpoint file was not there: the directory is compared with its own checkpoints only", "file", s.cfg.CheckpointFile)
 	}
 	s.audit = newAuditor(s.Trail, people{s.Identity}, s.log)
 	if err := s.Identity.StartRecording(ctx, s.recordChange, s.Trail.Ready); err != nil {
@@ -185,7 +205,7 @@ func (s *Server) mount() {
 	t := &trail{s.Trail, s.audit}
 	own := native.New(native.Deps{
 		Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages(s.cfg.KeyfactorPath),
-		Metrics: s.metrics.handler(s.log), Ingested: s.metrics.ingested,
+		Metrics: s.metrics.handler(s.log), Ingested: s.metrics.ingested, OpenEntries: s.cfg.OpenEntries,
 	})
 	s.metrics.watch(s, own)
 	command := keyfactor.New(keyfactor.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Path: s.cfg.KeyfactorPath})

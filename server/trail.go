@@ -138,6 +138,30 @@ func (t *trail) Inclusion(seq, size uint64) ([]merkle.Hash, error) {
 	return t.store.Inclusion(seq, size)
 }
 
+// Consistency returns the proof that the trail only grew.
+func (t *trail) Consistency(from, to uint64) ([]merkle.Hash, error) {
+	return t.store.Consistency(from, to)
+}
+
+// HashTile returns a tile of the published tree. Tiles tell how many entries there are and nothing of what they say, so
+// they are counted and not recorded.
+func (t *trail) HashTile(level uint8, index uint64, width uint16) ([]byte, error) {
+	return t.store.HashTile(level, index, width)
+}
+
+// EntriesTile returns entries as the tree holds them, which are hashes too.
+func (t *trail) EntriesTile(index uint64, width uint16) ([]byte, error) {
+	return t.store.EntriesTile(index, width)
+}
+
+// Acknowledged returns the entry of an event that the request itself sent, so it reads nothing.
+func (t *trail) Acknowledged(ctx context.Context, r *store.Receipt, i int) (*event.Entry, error) {
+	if _, err := accessOf(ctx); err != nil {
+		return nil, err
+	}
+	return t.store.Acknowledged(ctx, r, i)
+}
+
 // Published returns the newest published checkpoint.
 func (t *trail) Published() (merkle.Checkpoint, bool) { return t.store.Published() }
 

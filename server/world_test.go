@@ -52,6 +52,9 @@ func newWorld(t *testing.T, at twin) *world {
 		if _, err := s.Trail.Append(t.Context(), hiddenEvents(t, at), "seed"); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.Trail.PublishNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	})
 	return w
 }

@@ -73,10 +73,11 @@ func (z *zips) take(w io.Writer) *gzip.Writer {
 // piece is not small already. The header must be set before the first Write. Whoever breaks off must not
 // close it, so that what was sent does not look complete.
 type answerBody struct {
-	w    http.ResponseWriter
-	zips *zips // nil when the client does not take it
-	gz   *gzip.Writer
-	sent bool
+	w      http.ResponseWriter
+	status int   // 0 for 200
+	zips   *zips // nil when the client does not take it
+	gz     *gzip.Writer
+	sent   bool
 }
 
 // body returns the body of the answer to r.
@@ -94,6 +95,9 @@ func (b *answerBody) Write(p []byte) (int, error) {
 	if !b.sent && b.zips != nil && len(p) >= smallest {
 		b.w.Header().Set("Content-Encoding", "gzip")
 		b.gz = b.zips.take(b.w)
+	}
+	if !b.sent && b.status != 0 {
+		b.w.WriteHeader(b.status)
 	}
 	b.sent = true
 	if b.gz != nil {

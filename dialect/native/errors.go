@@ -111,6 +111,10 @@ func (d *details) explain(header http.Header, p *problem.Error) kind {
 		header.Set("WWW-Authenticate", `Bearer realm="countersign"`)
 	case problem.Conflict:
 		d.Seq = p.Seq
+	case problem.NotFound:
+		if p.RetryAfter > 0 { // it will be there
+			setRetryAfter(header, p.RetryAfter, 0)
+		}
 	case problem.Throttled:
 		setRetryAfter(header, p.RetryAfter, retryThrottled)
 	case problem.Unavailable:

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 
@@ -84,15 +83,16 @@ func (h *Handler) one(w http.ResponseWriter, r *http.Request, c identity.Caller)
 	if _, err := parseParams(r.URL.RawQuery); err != nil {
 		return err
 	}
-	text := r.PathValue("seq")
-	seq, ok := wholeNumber(text)
-	if !ok {
-		return problem.Bad("seq", text, "must be a whole number from 0 to %d", uint64(math.MaxUint64))
+	seq, err := seqOf(r)
+	if err != nil {
+		return err
 	}
-	if seq > math.MaxInt64 { // more than any trail has, and than a Range can say
-		return errNoEvent()
+	e, size, err := h.entry(r.Context(), c, identity.ReadTrail, seq)
+	if err != nil {
+		return err
 	}
-	return h.single(w, r, c, query.Range{Field: query.Seq, Min: int64(seq), Max: int64(seq)})
+	writeEntry(w, e, size)
+	return nil
 }
 
 // byID answers GET /api/v1/events/by-id: the three parameters are what names an event for ever.
@@ -106,15 +106,11 @@ func (h *Handler) byID(w http.ResponseWriter, r *http.Request, c identity.Caller
 			return problem.Bad(name, "", "is required")
 		}
 	}
-	return h.single(w, r, c, query.And{
+	filter, err := c.Restrict(identity.ReadTrail, query.And{
 		query.Is(query.AccountID, ps["account"]),
 		query.Is(query.Source, ps["source"]),
 		query.Is(query.ID, ps["id"]),
 	})
-}
-
-func (h *Handler) single(w http.ResponseWriter, r *http.Request, c identity.Caller, which query.Filter) error {
-	filter, err := c.Restrict(identity.ReadTrail, which)
 	if err != nil {
 		return err
 	}
@@ -125,12 +121,13 @@ func (h *Handler) single(w http.ResponseWriter, r *http.Request, c identity.Call
 	if len(page.Entries) == 0 {
 		return errNoEvent()
 	}
-	b := append(event.AppendEntryJSON(nil, page.Entries[0]), '\n')
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set(asOfHeader, strconv.FormatUint(page.TreeSize, 10))
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	w.Write(b)
+	writeEntry(w, page.Entries[0], page.TreeSize)
 	return nil
+}
+
+func writeEntry(w http.ResponseWriter, e *event.Entry, size uint64) {
+	w.Header().Set(asOfHeader, strconv.FormatUint(size, 10))
+	writeBytes(w, "application/json", append(event.AppendEntryJSON(nil, e), '\n'))
 }
 
 func errNoEvent() error { return problem.New(problem.NotFound, "there is no such event") }

@@ -1,13 +1,13 @@
-// Package native is Countersign's own API, /api/v1: events are sent, listed, read one by one, counted, followed
-// and exported, accounts, divisions, users and tokens are managed. It also answers /healthz and /readyz and everything
-// that no other API owns, with a 404.
+// Package native is Countersign's own API, /api/v1: events are sent, listed, read one by one, proven, counted, followed
+// and exported, accounts, divisions, users and tokens are managed. It also answers /checkpoint and /tile/, /healthz
+// and /readyz, and everything that no other API owns, with a 404.
 //
 // Terms are those of docs/api.md.
 //
 // Promises. A request that sends events is recorded whole or not at all, and answered after it is durable.
 // Each event is decoded, checked and allowed before the first is recorded. A list and an export show only
 // what identity.Caller.Restrict lets through, and an entry that is hidden is answered like one that does
-// not exist. An export that breaks off can be told from a complete one. Parameters and members that are
+// not exist; so is its proof. A checkpoint that is shown is durable. An export that breaks off can be told from a complete one. Parameters and members that are
 // not known are errors, never ignored. A stream brings each entry once, in order, and who comes back with the
 // last id misses none; it ends when its caller's rights do. Every failure is an RFC 9457 problem with the request's id.
 //
@@ -21,12 +21,14 @@ package native
 import (
 	"cmp"
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"slices"
 
 	"countersign/event"
 	"countersign/identity"
+	"countersign/merkle"
 	"countersign/problem"
 	"countersign/query"
 	"countersign/store"
@@ -41,6 +43,25 @@ type Trail interface {
 	Wait(ctx context.Context, size uint64) error
 	Size() uint64
 	Ready() error
+
+	// Fact returns the system fact at seq, nil for none; Acknowledged the entry of an element of a receipt.
+	Fact(ctx context.Context, seq uint64) (*event.Entry, error)
+	Acknowledged(ctx context.Context, r *store.Receipt, i int) (*event.Entry, error)
+	// Published returns the newest published checkpoint, PublishedFor the first that holds the entry; false while
+	// there is none.
+	Published() (merkle.Checkpoint, bool)
+	PublishedFor(seq uint64) (merkle.Checkpoint, bool, error)
+	// EntryBytes is what the tree holds at seq, Seed what opens it.
+	EntryBytes(seq uint64) ([]byte, error)
+	Seed(seq uint64) (seed [32]byte, ok bool)
+	Inclusion(seq, size uint64) ([]merkle.Hash, error)
+	Consistency(from, to uint64) ([]merkle.Hash, error)
+	// PublishNow publishes a checkpoint over everything recorded, Multi proves many entries at once.
+	PublishNow(ctx context.Context) (merkle.Checkpoint, error)
+	Multi(seqs iter.Seq[uint64], size uint64, emit func(merkle.Hash) error) error
+	// The tiles are those of the newest published tree.
+	HashTile(level uint8, index uint64, width uint16) ([]byte, error)
+	EntriesTile(index uint64, width uint16) ([]byte, error)
 }
 
 // tokenHeader is looked at first for the caller's token.
@@ -75,6 +96,8 @@ type Deps struct {
 	Metrics http.Handler
 	// Pages are further patterns, METHOD and path, that anyone may read without signing in.
 	Pages map[string]http.HandlerFunc
+	// OpenEntries lets anybody read the tiles of entries, and not only monitors.
+	OpenEntries bool
 	// Ingested is told of each request that sent events, once it is answered; nil tells nobody.
 	Ingested func(Ingest)
 }
@@ -119,10 +142,13 @@ func New(d Deps) *Handler {
 	h.handle("POST /api/v1/events", h.record)
 	h.handle("GET /api/v1/events", h.list)
 	h.handle("GET /api/v1/events/{seq}", h.one)
+	h.handle("GET /api/v1/events/{seq}/proof", h.proof)
 	h.handle("GET /api/v1/events/by-id", h.byID)
 	h.handle("GET /api/v1/events/export", h.export)
 	h.handle("GET /api/v1/events/stats", h.stats)
 	h.handle("GET /api/v1/events/stream", h.stream)
+	h.public("GET /api/v1/consistency", h.consistency)
+	h.tiles(d.OpenEntries)
 	if d.Metrics != nil {
 		h.handle("GET /metrics", metrics(d.Metrics))
 	}
@@ -143,6 +169,7 @@ func (h *Handler) handle(pattern string, answer handlerFunc) {
 	h.open(pattern, func(w http.ResponseWriter, r *http.Request) {
 		c, err := h.signIn(r, tokenHeader)
 		if err == nil {
+			h.setCheckpoint(w.Header())
 			err = answer(w, r, c)
 		}
 		if err != nil {

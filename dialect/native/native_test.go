@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"countersign/event"
 	"countersign/identity"
 	"countersign/internal/apicheck"
+	"countersign/merkle"
 	"countersign/query"
 	"countersign/store"
 )
@@ -36,7 +38,7 @@ func newAPI(t testing.TB) *api {
 		t.Fatal(err)
 	}
 	dir, admin := newDirectory(t, filepath.Join(data.Path(), store.ControlName))
-	trail, err := data.Open(store.Options{DedupKey: dir.DedupKey(), NoPreallocate: true})
+	trail, err := data.Open(store.Options{DedupKey: dir.DedupKey(), NoPreallocate: true, PublishEvery: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,15 +77,18 @@ func faked(t testing.TB, f *fakeTrail, ingestBytes int64) *api {
 }
 
 type fakeTrail struct {
-	append func(ctx context.Context, events []event.Event) (store.Receipt, error)
-	search func(ctx context.Context, q query.Query) (store.Page, error)
-	each   func(ctx context.Context, fn func(*event.Entry) error) (store.Page, error)
-	size   uint64
-	ready  error
+	native.Trail // what a test does not need it to do
+	append       func(ctx context.Context, events []event.Event) (store.Receipt, error)
+	search       func(ctx context.Context, q query.Query) (store.Page, error)
+	each         func(ctx context.Context, fn func(*event.Entry) error) (store.Page, error)
+	size         uint64
+	ready        error
 }
 
 func (f *fakeTrail) Append(ctx context.Context, events []event.Event, _ string) (store.Receipt, error) {
-	return f.append(ctx, events)
+	r, err := f.append(ctx, events)
+	r.Checkpoint.Note = []byte("a checkpoint\n")
+	return r, err
 }
 
 func (f *fakeTrail) Search(ctx context.Context, q query.Query) (store.Page, error) {
@@ -92,6 +97,13 @@ func (f *fakeTrail) Search(ctx context.Context, q query.Query) (store.Page, erro
 
 func (f *fakeTrail) Each(ctx context.Context, _ query.Query, fn func(*event.Entry) error) (store.Page, error) {
 	return f.each(ctx, fn)
+}
+
+func (f *fakeTrail) Published() (merkle.Checkpoint, bool) { return merkle.Checkpoint{}, false }
+
+// Acknowledged has nothing to prove anything with.
+func (f *fakeTrail) Acknowledged(context.Context, *store.Receipt, int) (*event.Entry, error) {
+	return nil, errors.New("there is no entry")
 }
 
 func (f *fakeTrail) Size() uint64 { return f.size }

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"countersign/event"
 	"countersign/identity"
 	"countersign/problem"
@@ -41,11 +39,11 @@ func (h *Handler) record(w http.ResponseWriter, r *http.Request, c identity.Call
 }
 
 func (h *Handler) ingest(w http.ResponseWriter, r *http.Request, c identity.Caller, in *Ingest) error {
-	ps, err := parseParams(r.URL.RawQuery, "proof")
+	ps, err := parseParams(r.URL.RawQuery, "proof", "entries")
 	if err != nil {
 		return err
 	}
-	proof, err := ps.flag("proof")
+	told, err := ps.told()
 	if err != nil {
 		return err
 	}
@@ -68,8 +66,28 @@ func (h *Handler) ingest(w http.ResponseWriter, r *http.Request, c identity.Call
 		return err
 	}
 	in.Accepted, in.Duplicates = receipt.Accepted, receipt.Duplicates
-	writeReceipt(w, &receipt, proof || len(events) == 1)
+	body.release() // the answer may be taken slowly
+	h.writeReceipt(w, r, c, &receipt, told)
 	return nil
+}
+
+// told is what a request wants to be told of each of its events.
+type told struct{ entries, proofs, unsaid bool }
+
+// told reads proof and entries.
+func (ps params) told() (t told, err error) {
+	if t.proofs, err = ps.flag("proof"); err != nil {
+		return t, err
+	}
+	t.entries, err = ps.flag("entries")
+	t.unsaid = ps["proof"] == ""
+	return t, err
+}
+
+// of settles it for n events: one event is told of, and proven unless the request says no.
+func (t told) of(n int) (entries, proofs bool) {
+	proofs = t.proofs || n == 1 && t.unsaid
+	return t.entries || proofs || n == 1, proofs
 }
 
 // ingestForm tells from the content type how the body is to be read.
@@ -159,39 +177,51 @@ func at(index int, err error) error {
 }
 
 // writeReceipt answers 201, also when every event was recorded before: then first_seq and last_seq are
-// null.
-func writeReceipt(w http.ResponseWriter, r *store.Receipt, withEntries bool) {
-	b := append(make([]byte, 0, 256), `{"accepted":`...)
-	b = strconv.AppendInt(b, int64(r.Accepted), 10)
-	b = append(b, `,"duplicates":`...)
-	b = strconv.AppendInt(b, int64(r.Duplicates), 10)
-	if r.Accepted > 0 {
-		b = append(b, `,"first_seq":`...)
-		b = strconv.AppendUint(b, r.FirstSeq, 10)
-		b = append(b, `,"last_seq":`...)
-		b = strconv.AppendUint(b, r.LastSeq, 10)
+// null. Proofs take more room than events, so they are made while the answer is sent.
+func (h *Handler) writeReceipt(w http.ResponseWriter, r *http.Request, c identity.Caller, rec *store.Receipt, told told) {
+	entries, proofs := told.of(len(rec.Entries))
+	out := pieces{w: &answerBody{w: w, status: http.StatusCreated}}
+	out.number(`{"accepted":`, uint64(rec.Accepted))
+	out.number(`,"duplicates":`, uint64(rec.Duplicates))
+	if rec.Accepted > 0 {
+		out.number(`,"first_seq":`, rec.FirstSeq)
+		out.number(`,"last_seq":`, rec.LastSeq)
 	} else {
-		b = append(b, `,"first_seq":null,"last_seq":null`...)
+		out.raw(`,"first_seq":null,"last_seq":null`)
 	}
-	if withEntries {
-		b = append(b, `,"entries":[`...)
-		for i := range r.Entries {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(b, `{"id":`...)
-			b, _ = jsontext.AppendQuote(b, r.Entries[i].ID) // fails on invalid UTF-8 only, which no recorded id is
-			b = append(b, `,"seq":`...)
-			b = strconv.AppendUint(b, r.Entries[i].Seq, 10)
-			b = append(b, `,"duplicate":`...)
-			b = strconv.AppendBool(b, r.Entries[i].Duplicate)
-			b = append(b, '}')
-		}
-		b = append(b, ']')
-	}
-	b = append(b, "}\n"...)
+	out.raw(`,"checkpoint":`)
+	out.b = appendNote(out.b, rec.Checkpoint.Note)
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(http.StatusCreated)
-	w.Write(b)
+	if entries {
+		out.raw(`,"entries":[`)
+		for i := range rec.Entries {
+			if i > 0 {
+				out.raw(",")
+			}
+			out.text(`{"id":`, rec.Entries[i].ID)
+			out.number(`,"seq":`, rec.Entries[i].Seq)
+			out.b = strconv.AppendBool(append(out.b, `,"duplicate":`...), rec.Entries[i].Duplicate)
+			if proofs {
+				out.b = h.appendProof(append(out.b, `,"proof":`...), w, r, c, rec, i)
+			}
+			out.raw("}")
+		}
+		out.raw("]")
+	}
+	out.raw("}\n")
+	if !out.w.sent {
+		w.Header().Set("Content-Length", strconv.Itoa(len(out.b)))
+	}
+	out.close()
+}
+
+// appendProof appends the proof of the i-th event of a receipt. The event is recorded whatever becomes of this, so one
+// that cannot be proven now is told of all the same, with null.
+func (h *Handler) appendProof(b []byte, w http.ResponseWriter, r *http.Request, c identity.Caller, rec *store.Receipt, i int) []byte {
+	p, err := h.proveReceipt(r.Context(), rec, i, c.UserID)
+	if err != nil {
+		h.log.Error("an acknowledgement has no proof", "request_id", w.Header().Get("X-Request-Id"), "error", err)
+		return append(b, "null"...)
+	}
+	return append(b, p.JSON()...)
 }

@@ -44,7 +44,11 @@ func TestEveryFormOfEventsIsRecorded(t *testing.T) {
 			`{"accepted":1,"duplicates":0,"first_seq":3,"last_seq":3,"entries":[{"id":"d","seq":3,"duplicate":false}]}`},
 		{"lines with repeats", "/api/v1/events?proof=true", asNDJSON, "", []byte(eventJSON("e") + "\n\n" + eventJSON("e") + "\r\n" + eventJSON("b")),
 			`{"accepted":1,"duplicates":2,"first_seq":4,"last_seq":4,"entries":[{"id":"e","seq":4,"duplicate":false},{"id":"e","seq":4,"duplicate":true},{"id":"b","seq":1,"duplicate":true}]}`},
-		{"gzip", "/api/v1/events?proof=false", asNDJSON, "gzip", gzipped(t, []byte(eventJSON("f")+"\n"+eventJSON("g")+"\n")),
+		{"one without proof", "/api/v1/events?proof=false", asJSON, "", []byte(eventJSON("e")),
+			`{"accepted":0,"duplicates":1,"first_seq":null,"last_seq":null,"entries":[{"id":"e","seq":4,"duplicate":true}]}`},
+		{"array of which is told", "/api/v1/events?entries=true", asJSON, "", []byte("[" + eventJSON("d") + "," + eventJSON("e") + "]"),
+			`{"accepted":0,"duplicates":2,"first_seq":null,"last_seq":null,"entries":[{"id":"d","seq":3,"duplicate":true},{"id":"e","seq":4,"duplicate":true}]}`},
+		{"gzip", "/api/v1/events?proof=false&entries=false", asNDJSON, "gzip", gzipped(t, []byte(eventJSON("f")+"\n"+eventJSON("g")+"\n")),
 			`{"accepted":2,"duplicates":0,"first_seq":5,"last_seq":6}`},
 		{"gzip in two members", "/api/v1/events", asNDJSON, "X-GZIP", append(gzipped(t, []byte(eventJSON("h")+"\n")), gzipped(t, []byte(eventJSON("i")))...),
 			`{"accepted":2,"duplicates":0,"first_seq":7,"last_seq":8}`},
@@ -54,7 +58,7 @@ func TestEveryFormOfEventsIsRecorded(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := a.do(request{method: "POST", path: c.path, body: c.body, header: map[string]string{"Content-Type": c.contentType, "Content-Encoding": c.coding}})
 			must(t, w, http.StatusCreated)
-			if got := strings.TrimSuffix(w.Body.String(), "\n"); got != c.want {
+			if got := a.in(t).unproven(w); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
@@ -192,6 +196,7 @@ func TestRefusedRequestRecordsNothing(t *testing.T) {
 	}
 	for name, path := range map[string]string{
 		"proof":   "/api/v1/events?proof=yes",
+		"entries": "/api/v1/events?entries=1",
 		"colour":  "/api/v1/events?colour=red",
 		"proof=2": "/api/v1/events?proof=true&proof=true",
 	} {

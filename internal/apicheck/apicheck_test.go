@@ -102,7 +102,7 @@ func TestAnswersThatAreNotDescribedAreFound(t *testing.T) {
 }
 
 func TestBodiesOfRequestsThatSucceedAreChecked(t *testing.T) {
-	receipt := `{"accepted":1,"duplicates":0,"first_seq":0,"last_seq":0}`
+	receipt := `{"accepted":1,"duplicates":0,"first_seq":0,"last_seq":0,"checkpoint":"a note"}`
 	h := func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")

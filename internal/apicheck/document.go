@@ -41,6 +41,7 @@ type operation struct {
 	place    string // JSON pointer
 	node     object
 	params   []parameter
+	rest     bool // the last part of the path stands for what is left of it, slashes too (x-slashes)
 }
 
 // parameter is a parameter of an operation. place points at its schema.
@@ -166,6 +167,9 @@ func (d *document) addParams(o *operation, at string) error {
 		if in == "" || name == "" || p["schema"] == nil {
 			return fmt.Errorf("parameter %d lacks in, name or schema", i)
 		}
+		if slashes, _ := p["x-slashes"].(bool); slashes {
+			o.rest = true
+		}
 		required, _ := p["required"].(bool)
 		o.params = append(o.params, parameter{in, name, place + "/schema", required})
 	}
@@ -240,18 +244,18 @@ func (d *document) find(method, path string) *operation {
 	var best *operation
 	for i := range d.operations {
 		o := &d.operations[i]
-		if o.method == method && matches(o.segments, have, same) && (best == nil || strings.Count(o.path, "{") < strings.Count(best.path, "{")) {
+		if o.method == method && o.matches(have, same) && (best == nil || strings.Count(o.path, "{") < strings.Count(best.path, "{")) {
 			best = o
 		}
 	}
 	return best
 }
 
-func matches(pattern, segments []string, same func(a, b string) bool) bool {
-	if len(pattern) != len(segments) {
+func (o *operation) matches(segments []string, same func(a, b string) bool) bool {
+	if len(o.segments) != len(segments) && !(o.rest && len(segments) > len(o.segments)) {
 		return false
 	}
-	for i, p := range pattern {
+	for i, p := range o.segments {
 		if !same(p, segments[i]) && !(strings.HasPrefix(p, "{") && segments[i] != "") {
 			return false
 		}

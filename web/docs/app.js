@@ -243,7 +243,7 @@ function requestOf(op, fields, body) {
   const headers = [];
   for (const {input, parameter: p} of fields) {
     if (input.value === '' && p.in !== 'path') continue;
-    if (p.in === 'path') path = path.replace(`{${p.name}}`, encodeURIComponent(input.value));
+    if (p.in === 'path') path = path.replace(`{${p.name}}`, (p['x-slashes'] ? input.value.split('/') : [input.value]).map(encodeURIComponent).join('/'));
     else if (p.in === 'query') query.append(p.name, input.value);
     else headers.push([p.name, input.value]);
   }

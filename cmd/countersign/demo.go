@@ -64,7 +64,7 @@ func runDemo(ctx context.Context, cfg server.Config, events int, stdout io.Write
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	now := time.Now()
-	d := demo{estate: testkit.NewEstate(demoSeed, now), events: events, now: now}
+	d := demo{estate: testkit.NewEstate(demoSeed, now), events: events, now: now, keyfactorPath: cfg.KeyfactorPath}
 	if err := d.fill(ctx, dir); err != nil {
 		return fmt.Errorf("fill the demo: %w", err)
 	}
@@ -90,6 +90,8 @@ type demo struct {
 	events int
 	now    time.Time
 	token  string
+	// keyfactorPath is where the server will have that API.
+	keyfactorPath string
 }
 
 // fill makes the directory as years of use would have left it.
@@ -227,6 +229,18 @@ func (d *demo) explain(w io.Writer, base, cert string) error {
 	}
 	post("the newest entries", "list", `"startIndex":1,"pageSize":50,"sortedColumnId":"createdDate","sortOrder":"DESC"`)
 	post("which functions there are", "filter", `"filterSelected":"function"`)
+	p.line("")
+	p.line("# -- Keyfactor Command: the audit log in its query language; the user name is not looked at")
+	command := func(title, path string) {
+		p.line("# %s", title)
+		p.line(`curl -sS%s -u "EXAMPLE\jane:$KEY" -H "x-keyfactor-requested-with: APIClient" "$URL%s%s"`, ca, d.keyfactorPath, path)
+	}
+	command("the newest entries", "/Audit?SortField=Timestamp&SortAscending=1&ReturnLimit=5")
+	asked := func(q string) string { return "?QueryString=" + url.QueryEscape(q) }
+	command("what went wrong in the last week", "/Audit"+asked("Level -ge Warning AND Timestamp -ge %TODAY-7%")+"&ReturnLimit=5")
+	command("what was done to orchestrators and their jobs", "/Audit"+asked(`Category -contains "Agent"`)+"&ReturnLimit=5")
+	command("is the first entry stored as it was recorded", "/Audit/1/Validate")
+	command("everything about certificates as CSV", "/Audit/Download"+asked(`Category -eq "Certificate"`))
 	p.line("")
 	p.line("# -- Countersign's own API: stories that an auditor should find")
 	for _, s := range d.estate.Stories() {

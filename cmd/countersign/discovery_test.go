@@ -111,13 +111,14 @@ func TestDiscoveryOnTheVendorsSample(t *testing.T) {
 	p.stop(t)
 }
 
-// TestTheDemosDiscoveryLinesAnswerWithRows pastes the lines that the demo prints into a shell.
-func TestTheDemosDiscoveryLinesAnswerWithRows(t *testing.T) {
+// demoLines starts a demo that runs until ctx ends, and returns its settings and the lines to paste that have
+// part in them.
+func demoLines(ctx context.Context, t *testing.T, part string) (settings, lines []string) {
+	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is missing: make deps installs it")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, binary, "demo", "--listen", "127.0.0.1:0", "--events", "500")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.StdoutPipe()
@@ -127,24 +128,36 @@ func TestTheDemosDiscoveryLinesAnswerWithRows(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		cmd.Wait()
-	}()
-	var settings, lines []string
+	})
 	for scan := bufio.NewScanner(out); scan.Scan() && !strings.HasPrefix(scan.Text(), "listening on "); {
 		switch line := scan.Text(); {
 		case strings.HasPrefix(line, "URL="), strings.HasPrefix(line, "KEY="):
 			settings = append(settings, line)
-		case strings.HasPrefix(line, "curl ") && strings.Contains(line, "/apicontroller/"):
+		case strings.HasPrefix(line, "curl ") && strings.Contains(line, part):
 			lines = append(lines, line)
 		}
 	}
+	return settings, lines
+}
+
+// paste runs a line in a shell as somebody does who has pasted the settings first.
+func paste(ctx context.Context, settings []string, line string) ([]byte, error) {
+	return exec.CommandContext(ctx, "sh", "-c", strings.Join(settings, "\n")+"\n"+line).Output()
+}
+
+// TestTheDemosDiscoveryLinesAnswerWithRows pastes the lines that the demo prints into a shell.
+func TestTheDemosDiscoveryLinesAnswerWithRows(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	settings, lines := demoLines(ctx, t, "/apicontroller/")
 	if len(settings) != 2 || len(lines) != 2 {
 		t.Fatalf("the demo printed %q and %q", settings, lines)
 	}
 	for _, line := range lines {
-		b, err := exec.CommandContext(ctx, "sh", "-c", strings.Join(settings, "\n")+"\n"+line).Output()
+		b, err := paste(ctx, settings, line)
 		var answer struct {
 			Error any
 			Data  struct {

@@ -28,8 +28,8 @@ type idle struct {
 	idle []*decoder
 }
 
-// largestIdle is the size of a buffer that a decoder may keep for the next block. Larger ones were for a block that is not
-// like others.
+// largestIdle is the size of a buffer that a decoder may keep for the next block. Larger ones were for a block that is
+// not like others.
 const largestIdle = 1 << 20
 
 // get returns a decoder for f: one that has its dictionary if there is one, else the one used longest ago.

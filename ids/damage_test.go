@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"countersign/ids"
@@ -206,6 +207,20 @@ func TestBadContentsUnderGoodChecksumsAreFound(t *testing.T) {
 	repair(b)
 	if _, err := ids.Open(put(t, b), "r"); err == nil || isDamage(err) {
 		t.Errorf("a newer format: %v", err)
+	}
+}
+
+// A range in which few seqs have ids is looked through in another way.
+func TestASeqThatComesTwiceIsFoundInAWideRange(t *testing.T) {
+	const n, rows = 100, 12288 // 14 bytes of rest, 3 of seq
+	disk := crashfs.New()
+	write(t, disk, "r", 7, 7+1<<20, made(7, n))
+	b := read(t, disk, "r")
+	copy(b[rows+14:rows+17], b[rows+17+14:])
+	repair(b)
+	r := open(t, put(t, b), "r")
+	if findings, err := r.Check(nil); len(findings) != 1 || !strings.Contains(findings[0].What, "two entries have seq") || err != nil {
+		t.Errorf("%v, %v", findings, err)
 	}
 }
 

@@ -93,7 +93,8 @@ func parseHeader(b [headSize]byte) (l layout, err error) {
 	if v := binary.BigEndian.Uint32(b[headFormat:]); v != formatVersion {
 		return l, fmt.Errorf("format %d is not known here, only %d", v, formatVersion)
 	}
-	l, err = newLayout(binary.BigEndian.Uint64(b[headFrom:]), binary.BigEndian.Uint64(b[headTo:]), binary.BigEndian.Uint64(b[headCount:]))
+	from, to := binary.BigEndian.Uint64(b[headFrom:]), binary.BigEndian.Uint64(b[headTo:])
+	l, err = newLayout(from, to, binary.BigEndian.Uint64(b[headCount:]))
 	if err != nil {
 		return l, &CorruptError{Offset: headFrom, What: "the header says " + err.Error()}
 	}

@@ -158,7 +158,8 @@ func (c *cursor) fill(b []byte) error {
 			return err
 		}
 		if c.at < first || c.at > end {
-			return c.run.corrupt(c.run.l.starts+int64(c.bucket)*startSize, "bucket %d begins with entry %d, the one before ends at %d", c.bucket, first, c.at)
+			at := c.run.l.starts + int64(c.bucket)*startSize
+			return c.run.corrupt(at, "bucket %d begins with entry %d, the one before ends at %d", c.bucket, first, c.at)
 		}
 		part := min(end, c.at+uint32(room-len(c.buf)))
 		if c.buf, err = c.run.appendEntries(c.buf, b, c.bucket, c.at, part); err != nil {
@@ -186,7 +187,8 @@ func (r *Run) appendEntries(dst []Entry, b []byte, bucket uint64, first, end uin
 		row := rows[i*r.l.rowBytes : (i+1)*r.l.rowBytes]
 		key, ok := r.l.join(bucket, binary.BigEndian.Uint16(heads[i*headBytes:]), row[:r.l.restBytes])
 		if !ok {
-			return dst, r.corrupt(r.l.rows+int64(int(first)+i)*int64(r.l.rowBytes), "entry %d has another key than its place", int(first)+i)
+			at := r.l.rows + int64(int(first)+i)*int64(r.l.rowBytes)
+			return dst, r.corrupt(at, "entry %d has another key than its place", int(first)+i)
 		}
 		seq, err := r.seq(row, int(first)+i)
 		if err != nil {

@@ -164,7 +164,8 @@ func (r *Run) bucket(b []byte, bucket uint64) (first, end uint32, err error) {
 func (r *Run) seq(row []byte, i int) (uint64, error) {
 	seq := r.l.rowSeq(row)
 	if seq >= r.l.to {
-		return 0, r.corrupt(r.l.rows+int64(i)*int64(r.l.rowBytes), "entry %d has seq %d, the run ends before %d", i, seq, r.l.to)
+		at := r.l.rows + int64(i)*int64(r.l.rowBytes)
+		return 0, r.corrupt(at, "entry %d has seq %d, the run ends before %d", i, seq, r.l.to)
 	}
 	return seq, nil
 }

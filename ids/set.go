@@ -13,7 +13,8 @@ type Set struct{ runs []*Run }
 func NewSet(runs ...*Run) (Set, error) {
 	for i := 1; i < len(runs); i++ {
 		if before, r := runs[i-1], runs[i]; before.l.to != r.l.from {
-			return Set{}, fmt.Errorf("set of ids: %s begins with seq %d, %s ends before %d", r.path, r.l.from, before.path, before.l.to)
+			return Set{}, fmt.Errorf("set of ids: %s begins with seq %d, %s ends before %d",
+				r.path, r.l.from, before.path, before.l.to)
 		}
 	}
 	return Set{slices.Clone(runs)}, nil

@@ -126,17 +126,17 @@ func (s *Store) checkKept(snap *snapshot) (*problem.Error, error) {
 		return nil, err
 	}
 	if err := s.tail.ring.verifies(c); err != nil {
-		return differs("the checkpoint in %s is none of this trail: %v", s.checkpointFile, err), nil
+		return differs("the checkpoint in --checkpoint-file is none of this trail: %v", err), nil
 	}
 	if c.Size > snap.size {
-		return differs("the directory holds %d entries, but %s has a checkpoint of %d: it was rolled back, or its tail was dropped", snap.size, s.checkpointFile, c.Size), nil
+		return differs("the directory holds %d entries, but --checkpoint-file has a checkpoint of %d: it was rolled back, or its tail was dropped", snap.size, c.Size), nil
 	}
 	root, err := merkle.Root(s.tail.tree.view(), c.Size)
 	if err != nil {
 		return nil, err
 	}
 	if root != c.Root {
-		return unlike(c, "the checkpoint in "+s.checkpointFile), nil
+		return unlike(c, "the checkpoint in --checkpoint-file"), nil
 	}
 	return nil, nil
 }
@@ -156,7 +156,7 @@ func unlike(c merkle.Checkpoint, which string) *problem.Error {
 	return differs("the first %d entries are not those of %s", c.Size, which)
 }
 
-// differs makes the refusal of everything that would be recorded.
+// differs makes the refusal of everything that would be recorded. Anybody may read it (/readyz), so it names no path.
 func differs(format string, args ...any) *problem.Error {
 	return problem.New(problem.Unavailable, "the trail is read-only: %s; see what countersign verify --data says of the directory (docs/troubleshooting.md)",
 		fmt.Sprintf(format, args...))

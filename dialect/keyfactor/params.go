@@ -3,7 +3,7 @@ package keyfactor
 import (
 	"fmt"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -46,14 +46,14 @@ func parseParams(raw string) (params, error) {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, ok := unescape(rawName)
 		if !ok {
-			return nil, bad("query", rawName, "is not valid percent-encoded UTF-8")
+			return nil, bad("query", rawName, "is not valid UTF-8")
 		}
 		value, ok := unescape(rawValue)
 		if !ok && name == "" {
-			return nil, bad("query", pair, "is not valid percent-encoded UTF-8")
+			return nil, bad("query", pair, "is not valid UTF-8")
 		}
 		if !ok {
-			return nil, bad(name, rawValue, "is not valid percent-encoded UTF-8")
+			return nil, bad(name, rawValue, "is not valid UTF-8")
 		}
 		if name = strings.ToLower(name); !ps.has(name) {
 			ps[name] = value
@@ -91,9 +91,24 @@ func (ps params) flag(name string, otherwise bool) (bool, error) {
 	}
 }
 
+// unescape decodes a name or value. A percent sign that begins no escape is itself, as with the vendor's
+// framework: people write %TODAY% into a URL as it is.
 func unescape(s string) (string, bool) {
-	s, err := url.QueryUnescape(s)
-	return s, err == nil && utf8.ValidString(s)
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(s):
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				c = byte(n)
+				i += 2
+			}
+		}
+		b = append(b, c)
+	}
+	return string(b), utf8.Valid(b)
 }
 
 // bad returns the refusal of a value, both cut and made printable: they end up in terminals and logs.

@@ -105,6 +105,7 @@ func (r *report) loading(b *strings.Builder) {
 		add("busy after the last answer", backlog(in.Backlog), "", "", "", nil)
 		add("processor time an event", micros(in.CPU, in.Load.Events), micros(pg.CPU, pg.Events), micros(lite.CPU, lite.Events), "", nil)
 		add("of the load generator", micros(in.Client, in.Load.Events), micros(pg.Client, pg.Events), "", "", nil)
+		add("events in a batch / sync of it, mean", fmt.Sprintf("%s / %s", thousands(int64(in.Load.Events/max(in.Batches, 1))), long(in.Syncs/time.Duration(max(in.Batches, 1)))), "", "", "", nil)
 		add("acknowledgement of 1,000: p50 / p99", long(in.AckP50)+" / "+long(in.AckP99), "", "", "", nil)
 		add(fmt.Sprintf("of single ones, %d writers: p50 / p99", in.Writers), long(in.SingleAckP50)+" / "+long(in.SingleAckP99), "", "", long(budgetSingle), new(in.SingleAckP99 <= budgetSingle))
 		add("single ones, events/s", rate(in.Singles.PerSecond()), "", "", "", nil)

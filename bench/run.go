@@ -283,7 +283,7 @@ func (b *bench) grow(ctx context.Context) (stop func()) {
 // signIn calls once with each token, so that the server has recorded that before the questions, and brings what
 // it has recorded to the tables.
 func (b *bench) signIn(ctx context.Context) error {
-	for _, who := range [...]engine.Who{engine.All, engine.Some} {
+	for _, who := range [...]engine.Who{engine.Root, engine.All, engine.Some} {
 		a := nativeList(who, "", newest, always("1=1"), newestFirst)
 		if _, _, err := (overHTTP{b.server}).ask(ctx, a, 0, 1); err != nil {
 			return fmt.Errorf("sign in: %w", err)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -258,21 +259,41 @@ func (c *Countersign) Do(r *http.Request) (Answer, error) {
 	return Answer{}, err
 }
 
-// Own returns what the server has recorded of itself that readers see: sign-ins, and how its readers were made.
-func (c *Countersign) Own(ctx context.Context) ([]event.Entry, error) {
-	q := url.Values{"q": {"source:^countersign/"}, "limit": {"1000"}, "sort": {"seq:asc"}}
-	r, err := c.Request(ctx, http.MethodGet, "/api/v1/events?"+q.Encode(), All, nil)
+// get asks as somebody and returns the body of the answer.
+func (c *Countersign) get(ctx context.Context, path string, who Who) ([]byte, error) {
+	r, err := c.Request(ctx, http.MethodGet, path, who, nil)
 	if err != nil {
 		return nil, err
 	}
 	got, err := c.Do(r)
+	if err == nil && got.Status != http.StatusOK {
+		err = fmt.Errorf("GET %s: %d %s", path, got.Status, got.Body)
+	}
+	return got.Body, err
+}
+
+// metrics returns the server's measurements that have no labels.
+func (c *Countersign) metrics(ctx context.Context) (map[string]float64, error) {
+	body, err := c.get(ctx, "/metrics", Root)
+	all := map[string]float64{}
+	for lines := bufio.NewScanner(bytes.NewReader(body)); lines.Scan(); {
+		if name, value, ok := strings.Cut(lines.Text(), " "); ok {
+			if v, err := strconv.ParseFloat(value, 64); err == nil {
+				all[name] = v
+			}
+		}
+	}
+	return all, err
+}
+
+// Own returns what the server has recorded of itself that readers see: sign-ins, and how its readers were made.
+func (c *Countersign) Own(ctx context.Context) ([]event.Entry, error) {
+	q := url.Values{"q": {"source:^countersign/"}, "limit": {"1000"}, "sort": {"seq:asc"}}
+	body, err := c.get(ctx, "/api/v1/events?"+q.Encode(), All)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the server's own entries: %w", err)
 	}
-	if got.Status != http.StatusOK {
-		return nil, fmt.Errorf("list the server's own entries: %d %s", got.Status, got.Body)
-	}
-	return Entries(got.Body)
+	return Entries(body)
 }
 
 // Entries reads the items of a list of the native API.

@@ -29,6 +29,9 @@ type Ingest struct {
 	Singles     Load            `json:"singles"`
 	Writers     int             `json:"writers"`
 	SingleAcks  []time.Duration `json:"-"`
+	// Batches is how many durable writes there were, and Syncs how long their syncs took together.
+	Batches int           `json:"batches"`
+	Syncs   time.Duration `json:"syncs_ns"`
 	// Backlog is how long the server was busy after its last answer.
 	Backlog   time.Duration `json:"backlog_ns"`
 	AnonBytes int64         `json:"anon_bytes"` // after that
@@ -52,6 +55,12 @@ func (c *Countersign) LoadBlocks(ctx context.Context, t made.Trail, connections 
 		return nil, nil, err
 	}
 	s.done()
+	metrics, err := c.metrics(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	in.Batches = int(metrics["countersign_batch_entries_count"])
+	in.Syncs = time.Duration(metrics["countersign_sync_duration_seconds_sum"] * float64(time.Second))
 	in.Best10s = bestOf(finished, 10*time.Second)
 	in.Backlog = c.Settle(ctx, 2*time.Minute)
 	return in, at, ctx.Err()

@@ -289,6 +289,8 @@ async function call(op, fields, body, send, result) {
     const response = await fetch(request.url, {
       method: request.method, headers, body: request.body, signal: stop.signal,
       cache: 'no-store', redirect: 'error', referrerPolicy: 'no-referrer',
+      // With a token the browser must not ask for a password as well; without one its certificate signs in.
+      credentials: request.credential && token ? 'omit' : 'same-origin',
     });
     const status = el('strong', {class: 'status s' + String(response.status)[0]}, `${response.status} ${response.statusText}`.trim());
     state.replaceChildren(status, ` after ${Math.round(performance.now() - start)} ms `, stopButton);

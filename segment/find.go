@@ -1,0 +1,105 @@
+package segment
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"countersign/bitmap"
+	"countersign/event"
+)
+
+// matches is the entries that match a filter.
+type matches struct {
+	ctx   context.Context
+	view  *View
+	parts []part         // of the segments
+	open  []*event.Entry // in the order of seq
+	total int
+}
+
+// part is the matches in one segment. n is how many.
+type part struct {
+	*Segment
+	matching bitmap.Set
+	n        int
+	// places of the matching rows, once somebody asked for them.
+	places bitmap.Set
+	placed bool
+}
+
+// find returns the matches of a plan among the first size entries.
+func (v *View) find(ctx context.Context, p *plan, size uint64) (*matches, error) {
+	m := &matches{ctx: ctx, view: v}
+	for _, s := range v.Segments {
+		if s.first >= size {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		rows, err := s.matching(ctx, p, v.Bodies)
+		if err != nil {
+			return nil, err
+		}
+		if size < s.End() {
+			rows = rows.And(s.recordedBefore(uint32(size - s.first)))
+		}
+		if n := rows.Len(); n > 0 {
+			m.parts = append(m.parts, part{Segment: s, matching: rows, n: n})
+			m.total += n
+		}
+	}
+	for seq, to := v.open(size); seq < to; seq++ {
+		if seq%4096 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if e := v.Open.At(seq); e.Kind == event.KindEvent && p.match(e) {
+			m.open = append(m.open, e)
+		}
+	}
+	m.total += len(m.open)
+	return m, nil
+}
+
+// recordedBefore returns the rows whose places are below the given one.
+func (s *Segment) recordedBefore(place uint32) bitmap.Set {
+	if !s.ordered {
+		return s.between(0, place)
+	}
+	key := cacheKey{s, ofRecorded, strconv.Itoa(int(place))}
+	rows, known := s.cache.find(key)
+	if !known {
+		rows = s.between(0, place)
+		s.cache.keep(key, rows)
+	}
+	return rows
+}
+
+// keepAfter is what finding rows must have taken for them to be kept: less is found again as quickly.
+const keepAfter = 200 * time.Microsecond
+
+// matching returns the rows that match a plan.
+func (s *Segment) matching(ctx context.Context, p *plan, bodies Bodies) (bitmap.Set, error) {
+	if p.filter == nil {
+		return s.all(), nil
+	}
+	key := cacheKey{s, ofFilter, p.text}
+	if rows, known := s.cache.find(key); known {
+		return rows, nil
+	}
+	start := time.Now()
+	a := s.evalPlan(p)
+	rows := a.yes
+	if undecided := a.maybe.AndNot(a.yes); !undecided.Empty() {
+		decided, err := s.decide(ctx, undecided, p.match, bodies)
+		if err != nil {
+			return bitmap.Set{}, err
+		}
+		rows = rows.Or(decided)
+	}
+	if time.Since(start) > keepAfter {
+		s.cache.keep(key, rows)
+	}
+	return rows, nil
+}

@@ -64,7 +64,7 @@ scripts already speak: DigiCert ONE Account Manager and its own /api/v1.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newKey(), newVersion())
 	root.AddCommand(newSearch(), newTail(), newExport(), newCompletion())
 	root.AddCommand(resourceCommands()...)
 	return root

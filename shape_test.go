@@ -46,6 +46,7 @@ var layers = map[string][]string{
 	"problem":              {},
 	"query":                {"event"},
 	"report":               {"bundle", "event", "identity", "internal/durable", "merkle", "problem", "query", "store"},
+	"salts":                {"internal/durable"},
 	"segment":              {"bitmap", "event", "internal/durable", "query"},
 	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "store", "web"},
 	"store":                {"event", "internal/durable", "merkle", "problem", "query", "wal"},

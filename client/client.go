@@ -122,16 +122,18 @@ func (c *Client) Append(ctx context.Context, events []event.Event) (Receipt, err
 	if err != nil {
 		return Receipt{}, err
 	}
-	return c.send(ctx, body, len(events), false)
+	return c.send(ctx, body, len(events), "")
 }
 
-// send sends n events as gzipped NDJSON. With proof the answer says of each of them where it stands.
-func (c *Client) send(ctx context.Context, body []byte, n int, proof bool) (Receipt, error) {
-	path := eventsPath
-	if proof {
-		path += "?proof=true"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+// What of each event an answer tells.
+const (
+	toldPlaces = "?entries=true&proof=false"
+	toldProofs = "?proof=true"
+)
+
+// send sends n events as gzipped NDJSON.
+func (c *Client) send(ctx context.Context, body []byte, n int, told string) (Receipt, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+eventsPath+told, bytes.NewReader(body))
 	if err != nil {
 		return Receipt{}, fmt.Errorf("send events: %w", err)
 	}

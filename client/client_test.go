@@ -90,7 +90,7 @@ func TestEventsArriveAsTheyWereSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, last := uint64(7), uint64(8)
-	want := client.Receipt{Accepted: 2, Duplicates: 1, FirstSeq: &first, LastSeq: &last, JSON: json.RawMessage(answer)}
+	want := client.Receipt{Accepted: 2, Duplicates: 1, FirstSeq: &first, LastSeq: &last, Checkpoint: "later", JSON: json.RawMessage(answer)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("receipt (-want +got):\n%s", diff)
 	}

@@ -102,11 +102,15 @@ func (w *Writer) sendPart(part []pending) (*Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
+	told := toldPlaces
+	if w.o.Proofs {
+		told = toldProofs
+	}
 	for start, n := time.Now(), 1; ; n++ {
 		if w.ctx.Err() != nil {
 			return nil, context.Cause(w.ctx)
 		}
-		receipt, err := w.c.send(w.ctx, body, len(part), true)
+		receipt, err := w.c.send(w.ctx, body, len(part), told)
 		if err == nil {
 			err = sameEvents(part, &receipt)
 		}

@@ -36,6 +36,10 @@ type WriterOptions struct {
 	// ends them.
 	GiveUpAfter time.Duration
 
+	// Proofs asks for the proof of each event, Delivery.Proof: some two kilobytes beside its values. BatchEvents and
+	// BatchBytes are then 2,000 and 4 MiB at most.
+	Proofs bool
+
 	// Recorded is told of each event that is in the trail, and Failed of each that is not or may not be: of
 	// every event that Add took one of them, once. Waiting is told before each wait for another try; nil logs
 	// a warning to slog's default logger. All are called by one goroutine, so that what they do holds up
@@ -62,6 +66,12 @@ var (
 
 // maxBatchEvents keeps the answer, which says something of each event, within what a client reads.
 const maxBatchEvents = 10_000
+
+// With proofs the same takes smaller batches.
+const (
+	maxProvenEvents = 2000
+	maxProvenBytes  = 4 << 20
+)
 
 // Delivery is an event that is in the trail, with what the server said of it.
 type Delivery struct {
@@ -127,14 +137,18 @@ type pending struct {
 
 // NewWriter starts a writer, which must be closed.
 func (c *Client) NewWriter(o WriterOptions) (*Writer, error) {
+	mostEvents, mostBytes := maxBatchEvents, event.MaxRequestBytes
+	if o.Proofs {
+		mostEvents, mostBytes = maxProvenEvents, maxProvenBytes
+	}
 	for _, n := range []struct {
 		name string
 		v    *int
 		zero int
 		most int
 	}{
-		{"BatchEvents", &o.BatchEvents, 1000, maxBatchEvents},
-		{"BatchBytes", &o.BatchBytes, 1 << 20, event.MaxRequestBytes},
+		{"BatchEvents", &o.BatchEvents, 1000, mostEvents},
+		{"BatchBytes", &o.BatchBytes, 1 << 20, mostBytes},
 		{"BufferEvents", &o.BufferEvents, 20_000, 1 << 30},
 		{"BufferBytes", &o.BufferBytes, 64 << 20, 1 << 40},
 	} {

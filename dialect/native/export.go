@@ -51,7 +51,11 @@ func appendLine(dst []byte, e *event.Entry) []byte {
 // export answers GET /api/v1/events/export: every match, without a cap, in constant memory. The last record
 // says that the export is complete; a reader that does not find it has not got everything.
 func (h *Handler) export(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
-	ps, err := parseParams(r.URL.RawQuery, "q", "from", "to", "sort", "as_of", "after", "format", "guard")
+	ps, err := parseParams(r.URL.RawQuery, "q", "from", "to", "sort", "as_of", "after", "format", "guard", "proof")
+	if err != nil {
+		return err
+	}
+	proof, err := ps.flag("proof")
 	if err != nil {
 		return err
 	}
@@ -63,6 +67,9 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request, c identity.Call
 	q, err := ps.page(query.Sort{Field: query.Seq}, h.trail.Size())
 	if err != nil {
 		return err
+	}
+	if proof {
+		return h.exportProof(w, r, ps, c, q)
 	}
 	if err := ps.resume(&q); err != nil {
 		return err
@@ -87,14 +94,19 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request, c identity.Call
 		w.Header().Set(completeHeader, fmt.Sprintf("count=%d, tree_size=%d", out.count, page.TreeSize))
 		return nil
 	}
-	if !out.begun {
+	return h.exportFailed(w, r, out.begun, out.count, err)
+}
+
+// exportFailed returns err for the answer when nothing of another was sent, and else breaks the answer off.
+func (h *Handler) exportFailed(w http.ResponseWriter, r *http.Request, begun bool, entries uint64, err error) error {
+	if !begun {
 		for _, name := range [...]string{asOfHeader, "Trailer", "Vary"} {
 			w.Header().Del(name)
 		}
 		return err
 	}
 	if r.Context().Err() == nil {
-		h.log.Error("export broke off", "request_id", w.Header().Get("X-Request-Id"), "entries", out.count, "error", err)
+		h.log.Error("export broke off", "request_id", w.Header().Get("X-Request-Id"), "entries", entries, "error", err)
 	}
 	// The status is sent. Only a connection that breaks off tells the reader that the rest is missing.
 	panic(http.ErrAbortHandler)

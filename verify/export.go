@@ -21,7 +21,7 @@ func Export(ctx context.Context, r io.Reader, o Options) (*Report, error) {
 	in := bufio.NewReaderSize(&counting{ctx: ctx, r: r, tell: o.Progress}, 256<<10)
 	start, err := in.Peek(1024)
 	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("%w: %w", ErrNotChecked, err)
+		return nil, cannot(err)
 	}
 	switch _, proof, ok := bundle.ExportKind(start); {
 	case !ok:
@@ -55,7 +55,7 @@ func Export(ctx context.Context, r io.Reader, o Options) (*Report, error) {
 func (r *Report) malformed(err error) (*Report, error) {
 	bad, ok := errors.AsType[*bundle.FormatError](err)
 	if !ok {
-		return nil, fmt.Errorf("%w: %w", ErrNotChecked, err)
+		return nil, cannot(err)
 	}
 	r.find(Malformed, recordName(bad.Record), "%s", bad.What)
 	return r.done(), nil

@@ -35,7 +35,7 @@ func Proof(b []byte, o Options) (*Report, error) {
 	}
 	e, err := p.Shown()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotChecked, err)
+		return nil, cannot(err)
 	}
 	r.fact("entry", "%d of the first %d", p.Index, p.Checkpoint.Size)
 	hidden := r.shown(&p, &e)

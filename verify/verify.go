@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 
+	"countersign/internal/durable"
 	"countersign/merkle"
 )
 
@@ -101,8 +102,14 @@ func (r *Report) OK() bool { return len(r.Findings) == 0 }
 type Options struct {
 	// Keys are trusted. Without any nothing can be checked.
 	Keys merkle.Keys
+	// Kept are checkpoints that somebody else kept, for Data: what they state must still be so.
+	Kept []merkle.Checkpoint
 	// Progress is told how many bytes have been read; it may be nil.
 	Progress func(bytes int64)
+	// BytesPerSecond slows Data down, so that it can run beside a server; 0 does not.
+	BytesPerSecond int64
+	// FS is where Data finds the directory; nil is the operating system's.
+	FS durable.FS
 }
 
 // ErrNotChecked is wrapped by errors that say nothing about whether something is genuine.
@@ -110,6 +117,14 @@ var ErrNotChecked = errors.New("it cannot be checked")
 
 func notChecked(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrNotChecked, fmt.Sprintf(format, args...))
+}
+
+// cannot makes an error one that says nothing about whether something is genuine.
+func cannot(err error) error {
+	if errors.Is(err, ErrNotChecked) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotChecked, err)
 }
 
 func newReport(subject string) *Report {

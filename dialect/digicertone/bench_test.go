@@ -31,10 +31,10 @@ func BenchmarkList(b *testing.B) {
 	for n := range uint64(1000) {
 		p.Entries = append(p.Entries, randomEntry(r, n))
 	}
-	h := digicertone.New(digicertone.Deps{Trail: fixedPage{p}, Identity: f.directory})
+	h := digicertone.New(digicertone.Deps{Trail: fixedPage{p}, Identity: f.Directory})
 	request := httptest.NewRequestWithContext(b.Context(), http.MethodGet,
 		"/account/api/v1/audit-log?from=2026-01-01&to=2026-03-31&resource_types=USER,APIKEY&sort=timestamp:desc&offset=0&limit=1000", nil)
-	request.Header.Set("x-api-key", f.tokens["viewer"])
+	request.Header.Set("x-api-key", f.Tokens["viewer"])
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()

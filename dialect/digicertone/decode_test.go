@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"countersign/dialect/digicertone"
+	"countersign/dialect/refusal"
 	"countersign/event"
 	"countersign/problem"
 	"countersign/query"
@@ -119,7 +120,7 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		{"%ff=x", "query", "%ff"},
 		{"=%", "query", "=%"},
 		{"limit=" + url.QueryEscape(long), "limit", strings.Repeat("ü", 98) + "..."},
-		{strings.Repeat("n", 300) + "=%", strings.Repeat("n", digicertone.MaxShownBytes-3) + "...", "%"},
+		{strings.Repeat("n", 300) + "=%", strings.Repeat("n", refusal.MaxShownBytes-3) + "...", "%"},
 		{"resource_types=" + strings.Repeat("A,", digicertone.MaxTypes+1), "resource_types", strings.Repeat("A,", 98) + "A..."},
 	} {
 		t.Run(c.query[:min(len(c.query), 40)], func(t *testing.T) {
@@ -186,7 +187,7 @@ func checkShowable(t *testing.T, err error) {
 		t.Errorf("%v names nothing", err)
 	}
 	message := fmt.Sprintf("%s%s", p.Field, p.Value)
-	if len(p.Field) > digicertone.MaxShownBytes || len(p.Value) > digicertone.MaxShownBytes || !utf8.ValidString(message) ||
+	if len(p.Field) > refusal.MaxShownBytes || len(p.Value) > refusal.MaxShownBytes || !utf8.ValidString(message) ||
 		strings.ContainsFunc(message, func(r rune) bool { return !unicode.IsGraphic(r) && r != utf8.RuneError }) {
 		t.Errorf("cannot be shown: %q", message)
 	}

@@ -23,10 +23,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"countersign/dialect/answer"
 	"countersign/event"
 	"countersign/identity"
 	"countersign/query"
@@ -39,8 +39,7 @@ const Prefix = "/account/api/v1/"
 // tokenHeader is where this vendor's scripts put their token.
 const tokenHeader = "X-Api-Key"
 
-// asOfHeader tells at which tree size an answer was made.
-const asOfHeader = "X-Countersign-As-Of"
+const contentType = "application/json"
 
 // Trail is what this API needs of a store; *store.Store is one.
 type Trail interface {
@@ -56,9 +55,8 @@ type Deps struct {
 	Trail    Trail
 	Identity *identity.Directory
 	Logger   *slog.Logger // nil discards
-	// SignIn tells who calls, from the credential that identity.CredentialIn finds when own is looked at first.
-	// nil asks Identity.
-	SignIn func(r *http.Request, own string) (identity.Caller, error)
+	// SignIn tells who calls; nil asks Identity.
+	SignIn answer.SignIn
 }
 
 // Handler answers the API.
@@ -66,7 +64,7 @@ type Handler struct {
 	trail    Trail
 	identity *identity.Directory
 	log      *slog.Logger
-	signIn   func(r *http.Request, own string) (identity.Caller, error)
+	signIn   answer.SignIn
 	routes   map[string]endpoint // by pattern
 	// scanning lets one request at a time read through the trail for a computed id.
 	scanning chan struct{}
@@ -74,15 +72,9 @@ type Handler struct {
 
 // New returns the handler of everything under Prefix.
 func New(d Deps) *Handler {
-	if d.Logger == nil {
-		d.Logger = slog.New(slog.DiscardHandler)
+	h := &Handler{
+		trail: d.Trail, identity: d.Identity, log: answer.Logger(d.Logger), signIn: d.SignIn.OrOf(d.Identity), scanning: make(chan struct{}, 1),
 	}
-	if d.SignIn == nil {
-		d.SignIn = func(r *http.Request, own string) (identity.Caller, error) {
-			return d.Identity.Authenticate(r.Context(), identity.CredentialIn(r, own))
-		}
-	}
-	h := &Handler{trail: d.Trail, identity: d.Identity, log: d.Logger, signIn: d.SignIn, scanning: make(chan struct{}, 1)}
 	h.routes = map[string]endpoint{
 		Prefix + "audit-log":             h.entries,
 		Prefix + "audit-log/{id}":        h.entry,
@@ -127,8 +119,8 @@ type call struct {
 type endpoint func(w http.ResponseWriter, c call) error
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
-	answer, id := h.route(r)
-	if answer == nil {
+	found, id := h.route(r)
+	if found == nil {
 		return errNoRoute
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -142,13 +134,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, call{Request: r, caller: caller, params: ps, id: id})
+	return found(w, call{Request: r, caller: caller, params: ps, id: id})
 }
 
 // route returns the endpoint of a path and the id in it, nil when there is none. It cuts the path as it was
 // sent, since an id may hold an encoded slash, and notes the pattern on the request for whoever logs it. No
 // ServeMux does this here: it answers a path such as //user with a redirection that no script expects.
-func (h *Handler) route(r *http.Request) (answer endpoint, id string) {
+func (h *Handler) route(r *http.Request) (found endpoint, id string) {
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), Prefix)
 	if !ok {
 		return nil, ""
@@ -162,11 +154,11 @@ func (h *Handler) route(r *http.Request) (answer endpoint, id string) {
 	if one {
 		pattern += "/{id}"
 	}
-	answer = h.routes[pattern]
-	if answer != nil {
+	found = h.routes[pattern]
+	if found != nil {
 		r.Pattern = pattern
 	}
-	return answer, id
+	return found, id
 }
 
 // searchable returns the filter that finds what of f's entries the caller is to see. The server's own
@@ -192,23 +184,8 @@ func (h *Handler) entries(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	setHeaders(w.Header())
-	w.Header().Set(asOfHeader, strconv.FormatUint(found.TreeSize, 10))
+	answer.SetHeaders(w.Header(), contentType)
+	answer.SetAsOf(w.Header(), found.TreeSize)
 	page{found.Total, s.query.Offset, s.query.Limit, found.Entries}.render(w)
 	return nil
-}
-
-// setHeaders sets what every answer with a body has. Nothing between the caller and us may keep it.
-func setHeaders(head http.Header) {
-	head.Set("Content-Type", "application/json")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-}
-
-// writeJSON answers with a whole body. The only failure is that the caller is gone.
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	setHeaders(w.Header())
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	w.Write(body)
 }

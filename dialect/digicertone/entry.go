@@ -3,8 +3,8 @@ package digicertone
 import (
 	"context"
 	"net/http"
-	"strconv"
 
+	"countersign/dialect/answer"
 	"countersign/event"
 	"countersign/query"
 )
@@ -31,8 +31,8 @@ func (h *Handler) entry(w http.ResponseWriter, c call) error {
 	if found == nil {
 		return errNoEntry
 	}
-	w.Header().Set(asOfHeader, strconv.FormatUint(size, 10))
-	writeJSON(w, http.StatusOK, appendItem(nil, found))
+	answer.SetAsOf(w.Header(), size)
+	answer.Whole(w, http.StatusOK, contentType, appendItem(nil, found))
 	return nil
 }
 

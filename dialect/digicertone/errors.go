@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/refusal"
 	"countersign/problem"
 )
@@ -70,9 +71,7 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	b := append(make([]byte, 0, 128), `{"errors":[{"code":`...)
-	b = appendString(b, ref.Code)
-	b = append(b, `,"message":`...)
-	b = appendString(b, ref.Message)
-	b = append(b, `}]}`...)
-	writeJSON(w, ref.Status, b)
+	b = answer.Text(b, "", ref.Code)
+	b = answer.Text(b, `,"message":`, ref.Message)
+	answer.Whole(w, ref.Status, contentType, append(b, `}]}`...))
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/digicertone"
 	"countersign/event"
 	"countersign/problem"
@@ -53,7 +54,7 @@ func TestFailuresBelowAreAnsweredInTheVendorsShape(t *testing.T) {
 			}
 			for _, target := range []string{"/account/api/v1/audit-log", "/account/api/v1/audit-log/8d1cbe0e-5c1b-5a54-9d0f-6f3a5ad0c1e2"} {
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
-				r.Header.Set("x-api-key", f.tokens["viewer"])
+				r.Header.Set("x-api-key", f.Tokens["viewer"])
 				w := httptest.NewRecorder()
 				w.Header().Set("X-Request-Id", "req-1") // as package server does
 				f.handler.ServeHTTP(w, r)
@@ -70,9 +71,9 @@ func TestTheLogSaysWhatTheAnswerHides(t *testing.T) {
 	f := setUp(t)
 	f.fail = errors.New("disk on fire")
 	var log bytes.Buffer
-	h := digicertone.New(digicertone.Deps{Trail: f.trail, Identity: f.directory, Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	h := digicertone.New(digicertone.Deps{Trail: f.trail, Identity: f.Directory, Logger: slog.New(slog.NewJSONHandler(&log, nil))})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/account/api/v1/audit-log?user_name=jane", nil)
-	r.Header.Set("x-api-key", f.tokens["viewer"])
+	r.Header.Set("x-api-key", f.Tokens["viewer"])
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	var line struct {
@@ -89,7 +90,7 @@ func TestTheLogSaysWhatTheAnswerHides(t *testing.T) {
 	if line.Error != "disk on fire" || line.Route != "/account/api/v1/audit-log" {
 		t.Errorf("log has %s", &log)
 	}
-	if s := log.String(); strings.Contains(s, "jane") || strings.Contains(s, f.tokens["viewer"]) {
+	if s := log.String(); strings.Contains(s, "jane") || strings.Contains(s, f.Tokens["viewer"]) {
 		t.Errorf("the log holds a parameter or a token: %s", s)
 	}
 }
@@ -100,7 +101,7 @@ func TestARequestThatIsGivenUpIsNotAnswered(t *testing.T) {
 	cancel()
 	f.fail = ctx.Err()
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/account/api/v1/audit-log", nil)
-	r.Header.Set("x-api-key", f.tokens["viewer"])
+	r.Header.Set("x-api-key", f.Tokens["viewer"])
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, r)
 	if w.Body.Len() > 0 {
@@ -132,7 +133,7 @@ func TestOverRealHTTP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("X-API-Key", f.tokens["viewer"])
+		r.Header.Set("X-API-Key", f.Tokens["viewer"])
 		resp, err := s.Client().Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -173,10 +174,10 @@ func TestALongPageIsHandedOnInParts(t *testing.T) {
 		f.record(event.Event{Account: event.Account{ID: "acme"}, Description: event.TextOf(strings.Repeat("x", text))})
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/account/api/v1/audit-log?limit=1000", nil)
-	r.Header.Set("x-api-key", f.tokens["viewer"])
+	r.Header.Set("x-api-key", f.Tokens["viewer"])
 	w := &parts{ResponseRecorder: httptest.NewRecorder()}
 	f.handler.ServeHTTP(w, r)
-	if limit := digicertone.FlushBytes + text + 1000; w.largest > limit {
+	if limit := answer.FlushBytes + text + 1000; w.largest > limit {
 		t.Errorf("a part of %d bytes, want at most %d", w.largest, limit)
 	}
 	var page struct {

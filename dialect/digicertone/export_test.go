@@ -35,6 +35,4 @@ const (
 	MaxQueryBytes = maxQueryBytes
 	MaxParams     = maxParams
 	MaxTypes      = maxTypes
-	MaxShownBytes = maxShownBytes
-	FlushBytes    = flushBytes
 )

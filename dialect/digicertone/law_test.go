@@ -167,7 +167,7 @@ func TestAnEntryIsMatchedExactlyWhenWhatIsShownAgrees(t *testing.T) {
 
 func TestOurOwnEntriesAreLeftOutUnlessAskedFor(t *testing.T) {
 	f := setUp(t)
-	caller, err := f.directory.Authenticate(t.Context(), identity.Credential{Token: f.tokens["root"]})
+	caller, err := f.Directory.Authenticate(t.Context(), identity.Credential{Token: f.Tokens["root"]})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"countersign/dialect/refusal"
@@ -18,9 +17,6 @@ const (
 	maxQueryBytes = 32 << 10
 	maxParams     = 256
 )
-
-// maxShownBytes bounds what an error repeats of a refused value.
-const maxShownBytes = 200
 
 // params are the parameters of one request, decoded, in the order they were sent.
 type params []param
@@ -101,27 +97,5 @@ func (ps params) list(name string) []string {
 	return members
 }
 
-// bad returns the refusal of a parameter's value. Name and value are cut where they are long, and what
-// cannot be seen (control characters, direction marks, broken UTF-8) is shown as U+FFFD: the message ends
-// up in terminals and logs.
-func bad(name, value string) *problem.Error {
-	return problem.Bad(shown(name), shown(value), "is not valid")
-}
-
-func shown(s string) string {
-	const mark = "..."
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-	if len(s) > maxShownBytes {
-		n := maxShownBytes - len(mark)
-		for !utf8.RuneStart(s[n]) {
-			n--
-		}
-		s = s[:n] + mark
-	}
-	return s
-}
+// bad returns the refusal of a parameter's value.
+func bad(name, value string) *problem.Error { return refusal.Bad(name, value, "is not valid") }

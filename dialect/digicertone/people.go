@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"countersign/dialect/answer"
 	"countersign/identity"
 	"countersign/problem"
 )
@@ -19,7 +20,7 @@ func (h *Handler) user(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, appendUser(nil, u))
+	answer.Whole(w, http.StatusOK, contentType, appendUser(nil, u))
 	return nil
 }
 
@@ -36,7 +37,7 @@ func (h *Handler) users(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	setHeaders(w.Header())
+	answer.SetHeaders(w.Header(), contentType)
 	renderArray(w, nil, users, appendUser, "")
 	return nil
 }
@@ -50,7 +51,7 @@ func (h *Handler) account(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, appendAccount(nil, a))
+	answer.Whole(w, http.StatusOK, contentType, appendAccount(nil, a))
 	return nil
 }
 
@@ -60,7 +61,7 @@ func (h *Handler) accounts(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	setHeaders(w.Header())
+	answer.SetHeaders(w.Header(), contentType)
 	renderArray(w, nil, accounts, appendAccount, "")
 	return nil
 }

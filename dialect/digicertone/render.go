@@ -4,14 +4,9 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"countersign/dialect/answer"
 	"countersign/event"
 )
-
-// flushBytes is when the rendered part of a page is handed on. Descriptions may be long: a page that was
-// gathered whole could take a gigabyte, this way it takes one entry more than this.
-const flushBytes = 64 << 10
 
 // page is what a list answer is rendered from.
 type page struct {
@@ -22,7 +17,7 @@ type page struct {
 
 // render writes the page to w in parts.
 func (p page) render(w io.Writer) error {
-	b := make([]byte, 0, flushBytes/4)
+	b := make([]byte, 0, answer.FlushBytes/4)
 	b = append(b, `{"total":`...)
 	b = strconv.AppendUint(b, p.total, 10)
 	b = append(b, `,"offset":`...)
@@ -35,22 +30,18 @@ func (p page) render(w io.Writer) error {
 
 // renderArray writes head, the elements as a JSON array, and tail to w in parts.
 func renderArray[T any](w io.Writer, head []byte, elements []T, appendOne func([]byte, T) []byte, tail string) error {
-	b := append(head, '[')
+	p := answer.Parts{W: w, B: append(head, '[')}
 	for i, e := range elements {
 		if i > 0 {
-			b = append(b, ',')
+			p.B = append(p.B, ',')
 		}
-		b = appendOne(b, e)
-		if len(b) >= flushBytes {
-			if _, err := w.Write(b); err != nil {
-				return err
-			}
-			b = b[:0]
+		p.B = appendOne(p.B, e)
+		if err := p.Flush(); err != nil {
+			return err
 		}
 	}
-	b = append(b, ']')
-	_, err := w.Write(append(b, tail...))
-	return err
+	p.B = append(append(p.B, ']'), tail...)
+	return p.Send()
 }
 
 // appendItem appends one audit entry. The order of the members is the vendor's. Texts that are absent are
@@ -84,12 +75,7 @@ func appendReference(b []byte, id, name string) []byte {
 	return append(b, '}')
 }
 
-// appendString appends s as a JSON string. Events hold valid UTF-8 only; in anything else the broken bytes
-// become U+FFFD.
-func appendString(b []byte, s string) []byte {
-	b, _ = jsontext.AppendQuote(b, s)
-	return b
-}
+func appendString(b []byte, s string) []byte { return answer.Text(b, "", s) }
 
 // appendMember appends a member of an object. The name needs no escaping.
 func appendMember(b []byte, name, value string) []byte {

@@ -3,6 +3,7 @@ package digicertone
 import (
 	"net/http"
 
+	"countersign/dialect/answer"
 	"countersign/identity"
 )
 
@@ -53,7 +54,7 @@ func (h *Handler) roles(w http.ResponseWriter, c call) error {
 			found = append(found, r)
 		}
 	}
-	setHeaders(w.Header())
+	answer.SetHeaders(w.Header(), contentType)
 	renderArray(w, nil, found, appendRole, "")
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"countersign/dialect/answer"
 	"countersign/identity"
 	"countersign/problem"
 )
@@ -24,7 +25,7 @@ func (h *Handler) tokens(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	setHeaders(w.Header())
+	answer.SetHeaders(w.Header(), contentType)
 	renderArray(w, nil, tokens, appendToken, "")
 	return nil
 }
@@ -38,7 +39,7 @@ func (h *Handler) token(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, appendToken(nil, t))
+	answer.Whole(w, http.StatusOK, contentType, appendToken(nil, t))
 	return nil
 }
 

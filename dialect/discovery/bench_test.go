@@ -42,11 +42,11 @@ func benchmark(b *testing.B, call, body string, entries uint64) {
 		p.note(e)
 		p.Entries = append(p.Entries, e)
 	}
-	h := discovery.New(discovery.Deps{Trail: p, Identity: f.directory})
+	h := discovery.New(discovery.Deps{Trail: p, Identity: f.Directory})
 	b.ReportAllocs()
 	for b.Loop() {
 		request := httptest.NewRequestWithContext(b.Context(), http.MethodPost, discovery.Prefix+"auditlog/"+call, strings.NewReader(body))
-		request.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+		request.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, request)
 		if w.Code != http.StatusOK {

@@ -8,19 +8,15 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"countersign/dialect/refusal"
 	"countersign/problem"
 )
 
 // maxBodyBytes bounds a request. The vendor's sample has under 400 bytes.
 const maxBodyBytes = 1 << 20
-
-// maxShownBytes bounds what an error repeats of a refused value.
-const maxShownBytes = 200
 
 // wholeBody is the field that errors name when the body as such is wrong.
 const wholeBody = "body"
@@ -245,32 +241,8 @@ func fieldName(at string, pointer jsontext.Pointer) string {
 	if name.Len() == 0 {
 		return wholeBody
 	}
-	return shown(name.String())
+	return refusal.Shown(name.String())
 }
 
 // bad returns the refusal of a value.
-func bad(field, value, reason string) error { return problem.Bad(field, shown(value), "%s", reason) }
-
-// shown cuts a text where it is long, and shows what cannot be seen (control characters, direction marks) as
-// U+FFFD: messages end up in terminals and logs.
-func shown(s string) string {
-	const mark = "..."
-	long := len(s) > maxShownBytes
-	if long {
-		s = s[:maxShownBytes] // the mapping below must not cost what the body does
-	}
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-	if long || len(s) > maxShownBytes {
-		n := min(len(s), maxShownBytes-len(mark))
-		for n < len(s) && !utf8.RuneStart(s[n]) {
-			n--
-		}
-		s = s[:n] + mark
-	}
-	return s
-}
+func bad(field, value, reason string) error { return refusal.Bad(field, value, reason) }

@@ -2,163 +2,43 @@ package discovery_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"countersign/dialect/discovery"
+	"countersign/internal/dialecttest"
 )
 
-var update = flag.Bool("update", false, "rewrite the answers in testdata/*.txtar")
-
-// TestCases plays testdata/*.txtar. Each file has events.ndjson, recorded first, then requests, each with
-// the answer that is wanted in the section after it. The first line of a request is its call, a blank and
-// perhaps a query: "list", "filter ?include_self=true"; or a method and a whole target. Then come headers, of
-// which a $name stands for a token of the estate, and directives:
+// TestCases plays testdata/*.txtar (package dialecttest). The first line of a request is its call, a blank and
+// perhaps a query: "list", "filter ?include_self=true"; or a method and a whole target. Beside the directives
+// of that package there are:
 //
-//	> as NAME        sign in with this token in X-DC-DEVKEY; $admin when there is no other credential
-//	> anonymous      do not sign in
-//	> header NAME    show this header of the answer too
 //	> rows MEMBER..  show the counts and these members of each row in place of the body
 //	> values         show the values of a filter, one a line, in place of the body
 //	> error          show code and message of a failure in place of the body
 //
-// The rest, from the first line that begins with no letter, is the body, in which {..., stands for an object
-// that begins with the account acme and all its divisions.
+// In a body {..., stands for an object that begins with the account acme and all its divisions.
 func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			f := setUp(t)
-			sections := archive.Files
-			if sections[0].Name == "events.ndjson" {
-				f.add(t, string(sections[0].Data))
-				sections = sections[1:]
-			}
-			if len(sections)%2 != 0 {
-				t.Fatal("a request has no answer")
-			}
-			for i := 0; i < len(sections); i += 2 {
-				request, answer := sections[i], &sections[i+1]
-				if answer.Name != "answer" {
-					t.Fatalf("%q follows the request %q, want answer", answer.Name, request.Name)
+	dialecttest.Cases(t, func(t *testing.T) dialecttest.API {
+		f := setUp(t)
+		return dialecttest.API{
+			Estate: f.Estate, Handler: f.checked, Record: f.add, TokenHeader: "X-Dc-Devkey",
+			Shows: map[string]dialecttest.Show{"rows": showRows, "values": showValues, "error": showError},
+			Request: func(line string) (method, target string) {
+				method, target, whole := strings.Cut(line, " /")
+				if whole {
+					return method, "/" + target
 				}
-				t.Run(request.Name, func(t *testing.T) {
-					got := f.play(t, string(request.Data))
-					if *update {
-						answer.Data = []byte(got)
-					} else if want := string(answer.Data); got != want {
-						t.Errorf("%sanswered\n%swant\n%s", request.Data, got, want)
-					}
-				})
-			}
-			if *update {
-				if err := os.WriteFile(file, txtar.Format(archive), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// play sends the request and returns the answer as the section has it.
-func (f *fixture) play(t *testing.T, request string) string {
-	t.Helper()
-	lines := strings.Split(strings.TrimSuffix(request, "\n"), "\n")
-	n := slices.IndexFunc(lines, func(l string) bool { return l == "" || l[0] != '>' && (l[0]|0x20 < 'a' || l[0]|0x20 > 'z') })
-	if n < 0 {
-		n = len(lines)
-	}
-	body := strings.ReplaceAll(strings.Join(lines[n:], "\n"), "{...", `{"accountId":"acme","divisionIds":[]`)
-	method, target, whole := strings.Cut(lines[0], " /")
-	if !whole {
-		call, query, _ := strings.Cut(lines[0], " ")
-		method, target = http.MethodPost, discovery.Prefix[1:]+"auditlog/"+call+query
-	}
-	r := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body))
-	f.target(t, r, "/"+target)
-	token, headers := "admin", []string(nil)
-	show := func(body []byte) string { return string(body) + "\n" }
-	for _, line := range lines[1:n] {
-		directive, ok := strings.CutPrefix(line, "> ")
-		if !ok {
-			name, value, _ := strings.Cut(line, ": ")
-			r.Header.Add(name, f.expand(value))
-			token = ""
-			continue
+				call, query, _ := strings.Cut(line, " ")
+				return http.MethodPost, discovery.Prefix + "auditlog/" + call + query
+			},
+			Body: func(s string) string { return strings.ReplaceAll(s, "{...", `{"accountId":"acme","divisionIds":[]`) },
 		}
-		words := strings.Fields(directive)
-		switch words[0] {
-		case "as":
-			token = words[1]
-		case "anonymous":
-			token = ""
-		case "header":
-			headers = append(headers, words[1])
-		case "rows":
-			show = func(body []byte) string { return showRows(t, body, words[1:]) }
-		case "values":
-			show = func(body []byte) string { return showValues(t, body) }
-		case "error":
-			show = func(body []byte) string { return showError(t, body) }
-		default:
-			t.Fatalf("unknown directive %q", line)
-		}
-	}
-	if token != "" {
-		r.Header.Set("X-DC-DEVKEY", f.tokens[token])
-	}
-	w := httptest.NewRecorder()
-	f.checked.ServeHTTP(w, r)
-	out := fmt.Sprintf("%d\n", w.Code)
-	for _, name := range headers {
-		out += fmt.Sprintf("%s: %s\n", name, strings.Join(w.Result().Header.Values(name), " | "))
-	}
-	if w.Body.Len() > 0 {
-		out += show(w.Body.Bytes())
-	}
-	return out
-}
-
-// target sets the URL as a server would read it from the request line, without repairing anything.
-func (f *fixture) target(t *testing.T, r *http.Request, target string) {
-	path, query, _ := strings.Cut(target, "?")
-	u, err := r.URL.Parse(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.RawQuery = query
-	r.URL, r.RequestURI = u, target
-}
-
-// expand replaces $name by the token, and basic(user:$name) by its encoding.
-func (f *fixture) expand(s string) string {
-	for _, name := range slices.Sorted(maps.Keys(f.tokens)) {
-		s = strings.ReplaceAll(s, "$"+name, f.tokens[name])
-	}
-	if before, rest, ok := strings.Cut(s, "basic("); ok {
-		s = before + base64.StdEncoding.EncodeToString([]byte(strings.TrimSuffix(rest, ")")))
-	}
-	return s
+	})
 }
 
 func showRows(t *testing.T, body []byte, members []string) string {
@@ -199,7 +79,7 @@ func showRows(t *testing.T, body []byte, members []string) string {
 	return out
 }
 
-func showValues(t *testing.T, body []byte) string {
+func showValues(t *testing.T, body []byte, _ []string) string {
 	t.Helper()
 	var answer struct {
 		Data struct {
@@ -217,7 +97,7 @@ func showValues(t *testing.T, body []byte) string {
 	return out
 }
 
-func showError(t *testing.T, body []byte) string {
+func showError(t *testing.T, body []byte, _ []string) string {
 	t.Helper()
 	var answer struct {
 		Error *struct{ Code, Message string }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"countersign/dialect/discovery"
+	"countersign/dialect/refusal"
 	"countersign/event"
 	"countersign/problem"
 	"countersign/query"
@@ -134,7 +135,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("%v names nothing", err)
 			}
 			message := p.Field + p.Value + p.Detail
-			if len(p.Field) > discovery.MaxShownBytes || len(p.Value) > discovery.MaxShownBytes || !utf8.ValidString(message) ||
+			if len(p.Field) > refusal.MaxShownBytes || len(p.Value) > refusal.MaxShownBytes || !utf8.ValidString(message) ||
 				strings.ContainsFunc(message, func(r rune) bool { return !unicode.IsGraphic(r) && r != utf8.RuneError }) {
 				t.Errorf("cannot be shown: %q", message)
 			}

@@ -26,8 +26,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 
+	"countersign/dialect/answer"
 	"countersign/event"
 	"countersign/identity"
 	"countersign/query"
@@ -40,8 +40,7 @@ const Prefix = "/apicontroller/v1/"
 // tokenHeader is where this vendor's scripts put their token.
 const tokenHeader = "X-Dc-Devkey"
 
-// asOfHeader tells at which tree size an answer was made.
-const asOfHeader = "X-Countersign-As-Of"
+const contentType = "application/json"
 
 // Trail is what this API needs of a store; *store.Store is one.
 type Trail interface {
@@ -66,9 +65,8 @@ type Deps struct {
 	Trail    Trail
 	Identity *identity.Directory
 	Logger   *slog.Logger // nil discards
-	// SignIn tells who calls, from the credential that identity.CredentialIn finds when own is looked at first.
-	// nil asks Identity.
-	SignIn func(r *http.Request, own string) (identity.Caller, error)
+	// SignIn tells who calls; nil asks Identity.
+	SignIn answer.SignIn
 }
 
 // Handler answers the API.
@@ -76,7 +74,7 @@ type Handler struct {
 	trail    Trail
 	identity *identity.Directory
 	log      *slog.Logger
-	signIn   func(r *http.Request, own string) (identity.Caller, error)
+	signIn   answer.SignIn
 	routes   map[string]endpoint // by path
 	// collecting lets one request at a time read through the trail for the values of a column.
 	collecting chan struct{}
@@ -86,16 +84,8 @@ type Handler struct {
 
 // New returns the handler of everything under Prefix.
 func New(d Deps) *Handler {
-	if d.Logger == nil {
-		d.Logger = slog.New(slog.DiscardHandler)
-	}
-	if d.SignIn == nil {
-		d.SignIn = func(r *http.Request, own string) (identity.Caller, error) {
-			return d.Identity.Authenticate(r.Context(), identity.CredentialIn(r, own))
-		}
-	}
 	h := &Handler{
-		trail: d.Trail, identity: d.Identity, log: d.Logger, signIn: d.SignIn,
+		trail: d.Trail, identity: d.Identity, log: answer.Logger(d.Logger), signIn: d.SignIn.OrOf(d.Identity),
 		collecting: make(chan struct{}, 1), held: heldBytes,
 	}
 	h.routes = map[string]endpoint{
@@ -130,8 +120,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	// The path as it was sent. No ServeMux does this here: it answers a path such as //auditlog/list with a
 	// redirection that no script expects.
 	path := r.URL.EscapedPath()
-	answer := h.routes[path]
-	if answer == nil {
+	found := h.routes[path]
+	if found == nil {
 		return errNoRoute
 	}
 	r.Pattern = path // for whoever logs the request
@@ -155,7 +145,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	asked.includeSelf = includeSelf
-	return answer(w, r, caller, asked)
+	return found(w, r, caller, asked)
 }
 
 // searchable returns the filter that finds what was asked for of what the caller is to see. The server's own
@@ -183,17 +173,8 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, c identity.Caller
 	if err != nil {
 		return err
 	}
-	setHeaders(w.Header())
-	setAsOf(w.Header(), found.TreeSize)
+	answer.SetHeaders(w.Header(), contentType)
+	answer.SetAsOf(w.Header(), found.TreeSize)
 	renderPage(w, h.trail, found)
 	return nil
 }
-
-// setHeaders sets what every answer with a body has. Nothing between the caller and us may keep it.
-func setHeaders(head http.Header) {
-	head.Set("Content-Type", "application/json")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-}
-
-func setAsOf(head http.Header, size uint64) { head.Set(asOfHeader, strconv.FormatUint(size, 10)) }

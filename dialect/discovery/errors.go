@@ -3,8 +3,8 @@ package discovery
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/refusal"
 	"countersign/problem"
 )
@@ -84,12 +84,7 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if ref == nil {
 		return
 	}
-	b := appendText(nil, `{"error":{"code":`, ref.Code)
-	b = appendText(b, `,"message":`, ref.Message)
-	b = append(b, `},"data":null}`...)
-	head := w.Header()
-	setHeaders(head)
-	head.Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(ref.Status)
-	w.Write(b)
+	b := answer.Text(nil, `{"error":{"code":`, ref.Code)
+	b = answer.Text(b, `,"message":`, ref.Message)
+	answer.Whole(w, ref.Status, contentType, append(b, `},"data":null}`...))
 }

@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/discovery"
 	"countersign/event"
 	"countersign/problem"
@@ -75,10 +76,10 @@ func TestFailuresBelowAreAnsweredInTheVendorsShape(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := setUp(t)
-			h := discovery.New(discovery.Deps{Trail: failing{f.trail, c.err}, Identity: f.directory})
+			h := discovery.New(discovery.Deps{Trail: failing{f.trail, c.err}, Identity: f.Directory})
 			for _, q := range requests {
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, discovery.Prefix+"auditlog/"+q.call, strings.NewReader(q.body))
-				r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+				r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 				w := httptest.NewRecorder()
 				w.Header().Set("X-Request-Id", "req-1") // as package server does
 				h.ServeHTTP(w, r)
@@ -95,10 +96,10 @@ func TestTheLogSaysWhatTheAnswerHides(t *testing.T) {
 	f := setUp(t)
 	var log bytes.Buffer
 	h := discovery.New(discovery.Deps{
-		Trail: failing{f.trail, errors.New("disk on fire")}, Identity: f.directory, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+		Trail: failing{f.trail, errors.New("disk on fire")}, Identity: f.Directory, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
 	})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, discovery.Prefix+"auditlog/list", strings.NewReader(criteria(criterion("userName", "jane"))))
-	r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+	r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	var line struct {
@@ -115,7 +116,7 @@ func TestTheLogSaysWhatTheAnswerHides(t *testing.T) {
 	if line.Error != "disk on fire" || line.Route != "/apicontroller/v1/auditlog/list" {
 		t.Errorf("log has %s", &log)
 	}
-	if s := log.String(); strings.Contains(s, "jane") || strings.Contains(s, f.tokens["viewer"]) {
+	if s := log.String(); strings.Contains(s, "jane") || strings.Contains(s, f.Tokens["viewer"]) {
 		t.Errorf("the log holds a value or a token: %s", s)
 	}
 }
@@ -124,10 +125,10 @@ func TestARequestThatIsGivenUpIsNotAnswered(t *testing.T) {
 	f := setUp(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	h := discovery.New(discovery.Deps{Trail: failing{f.trail, ctx.Err()}, Identity: f.directory})
+	h := discovery.New(discovery.Deps{Trail: failing{f.trail, ctx.Err()}, Identity: f.Directory})
 	for _, q := range requests {
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, discovery.Prefix+"auditlog/"+q.call, strings.NewReader(q.body))
-		r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+		r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Body.Len() > 0 {
@@ -157,10 +158,10 @@ func TestABodyThatIsTooLargeOrBreaksOffIsRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, discovery.Prefix+"auditlog/list", c.body)
 			r.ContentLength = c.length
-			r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+			r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 			w := httptest.NewRecorder()
 			f.checked.ServeHTTP(w, r)
-			if w.Code != c.status || c.message != "" && !strings.Contains(showError(t, w.Body.Bytes()), c.message) {
+			if w.Code != c.status || c.message != "" && !strings.Contains(showError(t, w.Body.Bytes(), nil), c.message) {
 				t.Errorf("%d %s, want %d %s", w.Code, w.Body, c.status, c.message)
 			}
 		})
@@ -190,7 +191,7 @@ func TestOverRealHTTP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+		r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 		resp, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -238,10 +239,10 @@ func TestLongAnswersAreHandedOnInParts(t *testing.T) {
 		want       int // of them in the answer
 	}{{"list", body(`,"pageSize":512`), 2, 2 * entries}, {"filter", body(`,"filterSelected":"userName"`), 1, 97}} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, discovery.Prefix+"auditlog/"+q.call, strings.NewReader(q.body))
-		r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+		r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 		w := &parts{ResponseRecorder: httptest.NewRecorder()}
 		f.checked.ServeHTTP(w, r)
-		if limit := discovery.FlushBytes + q.long*text + 1000; w.largest > limit {
+		if limit := answer.FlushBytes + q.long*text + 1000; w.largest > limit {
 			t.Errorf("%s: a part of %d bytes, want at most %d", q.call, w.largest, limit)
 		}
 		if got := bytes.Count(w.Body.Bytes(), bytes.Repeat([]byte("x"), text)); got != q.want || !json.Valid(w.Body.Bytes()) {

@@ -50,9 +50,7 @@ func (h *Handler) SetHeld(bytes int) { h.held = bytes }
 
 // The bounds, for tests at their edges.
 const (
-	MaxBodyBytes  = maxBodyBytes
-	MaxShownBytes = maxShownBytes
-	MaxCriteria   = maxCriteria
-	MaxValues     = maxValues
-	FlushBytes    = flushBytes
+	MaxBodyBytes = maxBodyBytes
+	MaxCriteria  = maxCriteria
+	MaxValues    = maxValues
 )

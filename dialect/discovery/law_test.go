@@ -282,7 +282,7 @@ func seeded(t *testing.T) *rand.Rand {
 func TestAnEntryIsMatchedExactlyWhenItsRowAgrees(t *testing.T) {
 	f := setUp(t)
 	n := newNumbers()
-	h := discovery.New(discovery.Deps{Trail: lawTrail{numbers: n}, Identity: f.directory})
+	h := discovery.New(discovery.Deps{Trail: lawTrail{numbers: n}, Identity: f.Directory})
 	r := seeded(t)
 	met := map[string][2]int{}
 	divisions := []string{"677793", "emea", "nowhere", "007", "3000000000"}
@@ -309,7 +309,7 @@ func TestAnEntryIsMatchedExactlyWhenItsRowAgrees(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := matches(t, h, f.root, request, e); got != agrees {
+			if got := matches(t, h, f.Root, request, e); got != agrees {
 				t.Fatalf("%s: matched %t, yet the row says %t: %s", request, got, agrees, b)
 			}
 		}

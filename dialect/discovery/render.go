@@ -4,38 +4,30 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"countersign/dialect/answer"
 	"countersign/event"
 	"countersign/store"
 )
 
-// flushBytes is when the rendered part of an answer is handed on. Messages may be long: a page that was
-// gathered whole could take half a gigabyte, this way it takes one entry more than this.
-const flushBytes = 64 << 10
-
 // renderPage writes the answer of the list. The only failure is that the caller is gone.
 func renderPage(w io.Writer, n integers, p store.Page) error {
-	b := make([]byte, 0, flushBytes/4)
-	b = append(b, `{"error":null,"data":{"totalCount":`...)
-	b = strconv.AppendUint(b, p.Total, 10)
-	b = append(b, `,"currentCount":`...)
-	b = strconv.AppendInt(b, int64(len(p.Entries)), 10)
-	b = append(b, `,"auditLogs":[`...)
+	out := answer.Parts{W: w, B: make([]byte, 0, answer.FlushBytes/4)}
+	out.B = append(out.B, `{"error":null,"data":{"totalCount":`...)
+	out.B = strconv.AppendUint(out.B, p.Total, 10)
+	out.B = append(out.B, `,"currentCount":`...)
+	out.B = strconv.AppendInt(out.B, int64(len(p.Entries)), 10)
+	out.B = append(out.B, `,"auditLogs":[`...)
 	for i, e := range p.Entries {
 		if i > 0 {
-			b = append(b, ',')
+			out.B = append(out.B, ',')
 		}
-		b = appendRow(b, n, e)
-		if len(b) >= flushBytes {
-			if _, err := w.Write(b); err != nil {
-				return err
-			}
-			b = b[:0]
+		out.B = appendRow(out.B, n, e)
+		if err := out.Flush(); err != nil {
+			return err
 		}
 	}
-	_, err := w.Write(append(b, `]}}`...))
-	return err
+	out.B = append(out.B, `]}}`...)
+	return out.Send()
 }
 
 // appendRow appends one entry. The order of the members is the vendor's. A text that is absent is "", a
@@ -46,17 +38,17 @@ func appendRow(b []byte, n integers, e *event.Entry) []byte {
 	user, ok := event.DiscoveryUserID(&e.Event)
 	b = append(b, `,"userId":`...)
 	b = appendInteger(b, n, store.UserID, e.Actor.ID, user, ok)
-	b = appendText(b, `,"userName":`, event.DiscoveryUserName(&e.Event))
+	b = answer.Text(b, `,"userName":`, event.DiscoveryUserName(&e.Event))
 	division, ok := event.DiscoveryDivisionID(&e.Event)
 	b = append(b, `,"divisionId":`...)
 	b = appendInteger(b, n, store.DivisionID, e.Division.ID, division, ok)
-	b = appendText(b, `,"divisionName":`, e.Division.Name.Value)
-	b = appendText(b, `,"module":`, event.DiscoveryModule(&e.Event))
-	b = appendText(b, `,"function":`, event.DiscoveryFunction(&e.Event))
-	b = appendText(b, `,"message":`, e.Description.Value)
-	b = appendText(b, `,"detailMessage":`, e.Detail.Value)
-	b = appendText(b, `,"ipAddress":`, e.Client.IP.Value)
-	b = appendText(b, `,"ipCountry":`, e.Client.Country.Value)
+	b = answer.Text(b, `,"divisionName":`, e.Division.Name.Value)
+	b = answer.Text(b, `,"module":`, event.DiscoveryModule(&e.Event))
+	b = answer.Text(b, `,"function":`, event.DiscoveryFunction(&e.Event))
+	b = answer.Text(b, `,"message":`, e.Description.Value)
+	b = answer.Text(b, `,"detailMessage":`, e.Detail.Value)
+	b = answer.Text(b, `,"ipAddress":`, e.Client.IP.Value)
+	b = answer.Text(b, `,"ipCountry":`, e.Client.Country.Value)
 	b = append(b, `,"createdDate":`...)
 	b = strconv.AppendInt(b, floorMilli(int64(e.OccurredAt)), 10)
 	return append(b, '}')
@@ -72,11 +64,4 @@ func appendInteger(b []byte, n integers, k store.IDKind, id event.Text, number i
 		return append(b, `null`...)
 	}
 	return strconv.AppendInt(b, number, 10)
-}
-
-// appendText appends a part of an object that needs no escaping, and s as a JSON string. Events hold valid
-// UTF-8 only; in anything else the broken bytes become U+FFFD.
-func appendText(b []byte, member, s string) []byte {
-	b, _ = jsontext.AppendQuote(append(b, member...), s)
-	return b
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/refusal"
 	"countersign/event"
 	"countersign/identity"
@@ -46,7 +47,7 @@ func (h *Handler) values(w http.ResponseWriter, r *http.Request, c identity.Call
 	if err != nil {
 		return err
 	}
-	out := valueWriter{w: w, column: columns[i]}
+	out := valueWriter{head: w.Header(), parts: answer.Parts{W: w}, column: columns[i]}
 	if columns[i].shown == nil {
 		err = h.dates(r.Context(), f, &out)
 	} else {
@@ -56,8 +57,8 @@ func (h *Handler) values(w http.ResponseWriter, r *http.Request, c identity.Call
 		out.end()
 		return nil
 	}
-	if !out.begun {
-		w.Header().Del(asOfHeader)
+	if !out.parts.Begun {
+		w.Header().Del(answer.AsOfHeader)
 		return err
 	}
 	if r.Context().Err() == nil {
@@ -176,20 +177,19 @@ func compareValues(a, b string) int { return query.CompareText(event.TextOf(a), 
 
 // valueWriter writes the answer in parts.
 type valueWriter struct {
-	w      http.ResponseWriter
+	head   http.Header
+	parts  answer.Parts
 	column column
-	b      []byte
 	count  int
-	begun  bool  // something was sent
 	err    error // the first; then the caller is gone
 }
 
 func (o *valueWriter) begin(size uint64) {
-	setHeaders(o.w.Header())
-	setAsOf(o.w.Header(), size)
-	o.b = appendText(o.b, `{"error":null,"data":{"filterName":`, o.column.name)
-	o.b = appendText(o.b, `,"displayName":`, o.column.displayName)
-	o.b = append(o.b, `,"values":[`...)
+	answer.SetHeaders(o.head, contentType)
+	answer.SetAsOf(o.head, size)
+	b := answer.Text(nil, `{"error":null,"data":{"filterName":`, o.column.name)
+	b = answer.Text(b, `,"displayName":`, o.column.displayName)
+	o.parts.B = append(b, `,"values":[`...)
 }
 
 func (o *valueWriter) value(v string) {
@@ -197,21 +197,19 @@ func (o *valueWriter) value(v string) {
 	if o.count == 0 {
 		comma = ""
 	}
-	o.b = appendText(o.b, comma, v)
-	if o.count++; len(o.b) >= flushBytes {
-		o.send()
-	}
+	o.parts.B = answer.Text(o.parts.B, comma, v)
+	o.count++
+	o.note(o.parts.Flush())
 }
 
 func (o *valueWriter) end() {
-	o.b = append(o.b, `]}}`...)
-	o.send()
+	o.parts.B = append(o.parts.B, `]}}`...)
+	o.note(o.parts.Send())
 }
 
-func (o *valueWriter) send() {
-	o.begun = true
+// note keeps the first failure.
+func (o *valueWriter) note(err error) {
 	if o.err == nil {
-		_, o.err = o.w.Write(o.b)
+		o.err = err
 	}
-	o.b = o.b[:0]
 }

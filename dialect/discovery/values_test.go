@@ -124,7 +124,7 @@ func TestManyValuesTakeSeveralReadingsOfOneTrail(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	f.handler = discovery.New(discovery.Deps{Trail: trail, Identity: f.directory})
+	f.handler = discovery.New(discovery.Deps{Trail: trail, Identity: f.Directory})
 	f.handler.SetHeld(100_000)
 	got := f.valuesOf(t, "viewer", body(`,"filterSelected":"userName"`))
 	if len(got) != 3000 || !slices.IsSorted(got) || got[2999] != "user 002999" {
@@ -145,7 +145,7 @@ func TestAListOfValuesThatCannotGoOnBreaksOff(t *testing.T) {
 	}{{"before anything is sent", 10_000, false}, {"after a part is sent", 1 << 20, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			trail := &readings{Trail: f.trail, fail: errors.New("disk on fire")}
-			h := discovery.New(discovery.Deps{Trail: trail, Identity: f.directory})
+			h := discovery.New(discovery.Deps{Trail: trail, Identity: f.Directory})
 			h.SetHeld(c.held)
 			s := httptest.NewServer(h)
 			defer s.Close()
@@ -153,7 +153,7 @@ func TestAListOfValuesThatCannotGoOnBreaksOff(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+			r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 			resp, err := http.DefaultClient.Do(r)
 			if err != nil {
 				if !c.part {
@@ -181,7 +181,7 @@ func TestOneRequestAtATimeReadsThroughTheTrail(t *testing.T) {
 		close(reading)
 		<-goOn
 	}}
-	f.handler = discovery.New(discovery.Deps{Trail: trail, Identity: f.directory})
+	f.handler = discovery.New(discovery.Deps{Trail: trail, Identity: f.Directory})
 	asked := body(`,"filterSelected":"userName"`)
 	var first sync.WaitGroup
 	first.Go(func() {
@@ -194,7 +194,7 @@ func TestOneRequestAtATimeReadsThroughTheTrail(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/apicontroller/v1/auditlog/filter", strings.NewReader(asked))
-	r.Header.Set("X-DC-DEVKEY", f.tokens["viewer"])
+	r.Header.Set("X-DC-DEVKEY", f.Tokens["viewer"])
 	w := httptest.NewRecorder()
 	f.checked.ServeHTTP(w, r)
 	if w.Code != http.StatusServiceUnavailable {

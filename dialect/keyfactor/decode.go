@@ -32,7 +32,7 @@ func decode(ps params, a asker, sortField string) (request, error) {
 	var r request
 	var err error
 	if r.found, err = parseQuery(ps.first("QueryString"), a); err != nil {
-		return request{}, bad("QueryString", "", err.Error())
+		return request{}, refusal.Bad("QueryString", "", err.Error())
 	}
 	if r.sort, err = decodeSort(ps.first("SortField"), ps.first("SortAscending"), sortField); err != nil {
 		return request{}, err
@@ -61,7 +61,7 @@ func decodeCount(name, v string, otherwise uint64) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(v, 10, 31)
 	if err != nil || n < 1 {
-		return 0, bad(name, v, "must be a whole number from 1 to 2147483647")
+		return 0, refusal.Bad(name, v, "must be a whole number from 1 to 2147483647")
 	}
 	return n, nil
 }
@@ -76,7 +76,7 @@ func decodeSort(field, order, otherwise string) (query.Sort, error) {
 		return query.Sort{}, &refusal.Refusal{
 			Status: http.StatusBadRequest, Code: codeSortField,
 			// The vendor's own message, then what would do.
-			Message: "Invalid sort field: " + shown(field) + ". SortField must be Id, Timestamp, Category, Operation, Level or ImmutableIdentifier.",
+			Message: "Invalid sort field: " + refusal.Shown(field) + ". SortField must be Id, Timestamp, Category, Operation, Level or ImmutableIdentifier.",
 		}
 	}
 	switch strings.ToLower(order) {
@@ -84,7 +84,7 @@ func decodeSort(field, order, otherwise string) (query.Sort, error) {
 	case "1", "descending":
 		s.Desc = true
 	default:
-		return query.Sort{}, bad("SortAscending", order, "must be 0 for ascending or 1 for descending order")
+		return query.Sort{}, refusal.Bad("SortAscending", order, "must be 0 for ascending or 1 for descending order")
 	}
 	return s, nil
 }
@@ -143,7 +143,7 @@ const maxID = math.MaxInt32
 func parseID(s string) (int64, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
-		return 0, bad("id", s, "must be a whole number from 0 to 2147483647")
+		return 0, refusal.Bad("id", s, "must be a whole number from 0 to 2147483647")
 	}
 	return int64(n), nil
 }

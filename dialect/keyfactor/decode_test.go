@@ -86,7 +86,7 @@ func checkShowable(t *testing.T, err error) {
 	switch e := err.(type) {
 	case *problem.Error:
 		message = fmt.Sprint(e.Field, e.Value, e.Detail)
-		if e.Kind != problem.Invalid || e.Field == "" || len(e.Field) > keyfactor.MaxShownBytes || len(e.Value) > keyfactor.MaxShownBytes {
+		if e.Kind != problem.Invalid || e.Field == "" || len(e.Field) > refusal.MaxShownBytes || len(e.Value) > refusal.MaxShownBytes {
 			t.Errorf("%v names nothing, or too much", err)
 		}
 	case *refusal.Refusal:

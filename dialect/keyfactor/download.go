@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"countersign/dialect/answer"
 	"countersign/event"
 	"countersign/query"
 	"countersign/store"
@@ -30,15 +31,15 @@ func (h *Handler) download(w http.ResponseWriter, c call) error {
 		return err
 	}
 	q := query.Query{Filter: f, Sort: asked.sort, Offset: asked.offset}
-	out := parts{w: w}
-	csv := csvWriter{b: &out.b, json: wantsJSON(c.Header.Values("Accept")), guard: asked.guard}
+	out := answer.Parts{W: w}
+	csv := csvWriter{b: &out.B, json: wantsJSON(c.Header.Values("Accept")), guard: asked.guard}
 	begin := func(found store.Page) {
-		setHeaders(w.Header())
-		setPage(w.Header(), found)
-		w.Header().Add("Vary", "Accept")
-		if !csv.json {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		media := "text/plain; charset=utf-8"
+		if csv.json {
+			media = contentType
 		}
+		setPage(w.Header(), media, found)
+		w.Header().Add("Vary", "Accept")
 		csv.begin()
 	}
 	each := func(e *event.Entry) error {
@@ -46,14 +47,14 @@ func (h *Handler) download(w http.ResponseWriter, c call) error {
 			return errTooManyIDs
 		}
 		csv.row(e)
-		return out.flush()
+		return flush(&out)
 	}
 	if asked.paged {
 		err = h.page(c, q, asked.limit, begin, each)
 	} else {
 		err = h.all(c, q, begin, each)
 	}
-	return h.end(c, &out, err, csv.tail())
+	return h.end(w, c, &out, err, csv.tail())
 }
 
 // all calls each with every entry of q, all at one tree size, after begin with how many there are.

@@ -3,8 +3,8 @@ package keyfactor
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/refusal"
 	"countersign/identity"
 	"countersign/problem"
@@ -101,24 +101,16 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if ref == nil {
 		return
 	}
-	head := w.Header()
-	setHeaders(head)
+	w.Header().Set(versionHeader, productVersion)
 	if ref.Status == http.StatusUnauthorized {
 		// Clients of this vendor's wait to be asked for Basic, which PowerShell and Java send no sooner.
-		head.Add("WWW-Authenticate", `Basic realm="countersign", charset="UTF-8"`)
-		head.Del("Content-Type")
+		w.Header().Add("WWW-Authenticate", `Basic realm="countersign", charset="UTF-8"`)
+		answer.SetHeaders(w.Header(), "")
+		w.Header().Del("Content-Type")
 		w.WriteHeader(ref.Status)
 		return
 	}
-	b := appendText(nil, `{"ErrorCode":`, ref.Code)
-	b = appendText(b, `,"Message":`, ref.Message)
-	writeJSON(w, ref.Status, append(b, '}'))
-}
-
-// writeJSON answers with a whole body. The only failure is that the caller is gone.
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	setHeaders(w.Header())
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	w.Write(body)
+	b := answer.Text(nil, `{"ErrorCode":`, ref.Code)
+	b = answer.Text(b, `,"Message":`, ref.Message)
+	answer.Whole(w, ref.Status, contentType, append(b, '}'))
 }

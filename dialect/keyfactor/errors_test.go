@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/keyfactor"
 	"countersign/event"
 	"countersign/internal/dialecttest"
@@ -144,7 +145,7 @@ func TestAnAnswerThatFailsInTheMiddleBreaksOff(t *testing.T) {
 		}
 		b, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if resp.StatusCode != 200 || err == nil || len(b) < keyfactor.FlushBytes {
+		if resp.StatusCode != 200 || err == nil || len(b) < answer.FlushBytes {
 			t.Errorf("%s: %d, %d bytes, %v", c.target, resp.StatusCode, len(b), err)
 		}
 		if !strings.Contains(log.String(), "disk on fire") || !strings.Contains(log.String(), "broke off") {
@@ -191,7 +192,7 @@ func TestLongAnswersAreSearchedForAndHandedOnInParts(t *testing.T) {
 		w := &parts{ResponseRecorder: httptest.NewRecorder()}
 		f.handler.ServeHTTP(w, f.request(t, "viewer", target))
 		// A name is in a row and in its message, and in the sentence of the CSV too.
-		if limit := keyfactor.FlushBytes + 3*text + 4000; w.largest > limit {
+		if limit := answer.FlushBytes + 3*text + 4000; w.largest > limit {
 			t.Errorf("%s: a part of %d bytes, want at most %d", target, w.largest, limit)
 		}
 		if got := bytes.Count(w.Body.Bytes(), bytes.Repeat([]byte("x"), text)); got < 2*entries {

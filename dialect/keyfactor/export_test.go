@@ -53,7 +53,5 @@ const (
 	MaxDepth            = maxDepth
 	MaxURLQueryBytes    = maxURLQueryBytes
 	MaxParams           = maxParams
-	MaxShownBytes       = maxShownBytes
 	ChunkRows           = chunkRows
-	FlushBytes          = flushBytes
 )

@@ -33,6 +33,7 @@ import (
 	"strings"
 	"time"
 
+	"countersign/dialect/answer"
 	"countersign/event"
 	"countersign/identity"
 	"countersign/merkle"
@@ -43,14 +44,16 @@ import (
 // DefaultPath is the path that everything here lies under, unless another is chosen.
 const DefaultPath = "/KeyfactorAPI"
 
-// The header fields of this API, and the one of ours that tells at which tree size an answer was made.
+// The header fields of this API.
 const (
 	tokenHeader   = "Authorization"
 	markHeader    = "X-Keyfactor-Requested-With"
 	totalHeader   = "X-Total-Count"
 	versionHeader = "X-Keyfactor-Product-Version"
-	asOfHeader    = "X-Countersign-As-Of"
 )
+
+// contentType is the one by which the vendor's SDKs know an answer that they can read.
+const contentType = "application/json; charset=utf-8"
 
 // productVersion is that of the release whose API this is. Clients take what they may send from it.
 const productVersion = "25.1.1.0"
@@ -87,9 +90,8 @@ type Deps struct {
 	Logger   *slog.Logger // nil discards
 	// Path is where the API lies; empty means DefaultPath. CheckPath says which will do.
 	Path string
-	// SignIn tells who calls, from the credential that identity.CredentialIn finds when own is looked at first.
-	// nil asks Identity.
-	SignIn func(r *http.Request, own string) (identity.Caller, error)
+	// SignIn tells who calls; nil asks Identity.
+	SignIn answer.SignIn
 	// Now is the clock of %TODAY%; nil means time.Now.
 	Now func() time.Time
 }
@@ -98,7 +100,7 @@ type Deps struct {
 type Handler struct {
 	trail  Trail
 	log    *slog.Logger
-	signIn func(r *http.Request, own string) (identity.Caller, error)
+	signIn answer.SignIn
 	now    func() time.Time
 	base   string
 	routes []route
@@ -108,33 +110,27 @@ type Handler struct {
 type route struct {
 	path     string
 	segments []string
-	answer   endpoint
+	handle   endpoint
 	open     bool // for anybody, signed in or not
 }
 
 // New returns the handler of everything under the path.
 func New(d Deps) *Handler {
-	if d.Logger == nil {
-		d.Logger = slog.New(slog.DiscardHandler)
-	}
-	if d.SignIn == nil {
-		d.SignIn = func(r *http.Request, own string) (identity.Caller, error) {
-			return d.Identity.Authenticate(r.Context(), identity.CredentialIn(r, own))
-		}
-	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	h := &Handler{trail: d.Trail, log: d.Logger, signIn: d.SignIn, now: d.Now, base: cmp.Or(d.Path, DefaultPath)}
+	h := &Handler{
+		trail: d.Trail, log: answer.Logger(d.Logger), signIn: d.SignIn.OrOf(d.Identity), now: d.Now, base: cmp.Or(d.Path, DefaultPath),
+	}
 	for _, r := range []route{
 		// What is literal stands before what any word matches.
-		{path: "/Audit/Download", answer: h.download},
-		{path: "/Audit/RelatedEntities", answer: h.related},
-		{path: "/Audit", answer: h.list},
-		{path: "/Audit/{id}", answer: h.entry},
-		{path: "/Audit/{id}/Validate", answer: h.validate},
-		{path: "/Status/Endpoints", answer: h.endpoints},
-		{path: "/Status/HealthCheck", answer: h.health, open: true},
+		{path: "/Audit/Download", handle: h.download},
+		{path: "/Audit/RelatedEntities", handle: h.related},
+		{path: "/Audit", handle: h.list},
+		{path: "/Audit/{id}", handle: h.entry},
+		{path: "/Audit/{id}/Validate", handle: h.validate},
+		{path: "/Status/Endpoints", handle: h.endpoints},
+		{path: "/Status/HealthCheck", handle: h.health, open: true},
 	} {
 		r.segments = segments(r.path)
 		h.routes = append(h.routes, r)
@@ -244,7 +240,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return errMethod
 	}
 	if found.open {
-		return found.answer(w, call{Request: r})
+		return found.handle(w, call{Request: r})
 	}
 	caller, err := h.signIn(r, tokenHeader)
 	if err != nil {
@@ -257,7 +253,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return ofCaller(caller, found.answer(w, call{r, caller, ps, id}))
+	return ofCaller(caller, found.handle(w, call{r, caller, ps, id}))
 }
 
 // asker is who asks, for a query.
@@ -321,8 +317,8 @@ func (h *Handler) entry(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	setAsOf(w.Header(), size)
-	writeJSON(w, http.StatusOK, b)
+	answer.SetAsOf(w.Header(), size)
+	answer.Whole(w, http.StatusOK, contentType, b)
 	return nil
 }
 
@@ -336,8 +332,8 @@ func (h *Handler) validate(w http.ResponseWriter, c call) error {
 	if err != nil {
 		return err
 	}
-	setAsOf(w.Header(), size)
-	writeJSON(w, http.StatusOK, strconv.AppendBool(nil, intact))
+	answer.SetAsOf(w.Header(), size)
+	answer.Whole(w, http.StatusOK, contentType, strconv.AppendBool(nil, intact))
 	return nil
 }
 
@@ -373,9 +369,9 @@ func (h *Handler) endpoints(w http.ResponseWriter, _ call) error {
 			b = append(b, ',')
 		}
 		method, path, _ := strings.Cut(r, " ")
-		b = appendText(b, "", method+" "+strings.TrimPrefix(path, h.base))
+		b = answer.Text(b, "", method+" "+strings.TrimPrefix(path, h.base))
 	}
-	writeJSON(w, http.StatusOK, append(b, ']'))
+	answer.Whole(w, http.StatusOK, contentType, append(b, ']'))
 	return nil
 }
 
@@ -385,13 +381,3 @@ func (h *Handler) health(w http.ResponseWriter, _ call) error {
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
-
-// setHeaders sets what every answer with a body has. Nothing between the caller and us may keep it.
-func setHeaders(head http.Header) {
-	head.Set("Content-Type", "application/json; charset=utf-8")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set(versionHeader, productVersion)
-}
-
-func setAsOf(head http.Header, size uint64) { head.Set(asOfHeader, strconv.FormatUint(size, 10)) }

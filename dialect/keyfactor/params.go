@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"countersign/dialect/refusal"
-	"countersign/problem"
 )
 
 // The bounds of a URL's query. There is room for the longest QueryString with every byte escaped.
@@ -17,9 +15,6 @@ const (
 	maxURLQueryBytes = 3*maxQueryStringBytes + 8<<10
 	maxParams        = 256
 )
-
-// maxShownBytes bounds what an error repeats of a refused value.
-const maxShownBytes = 200
 
 // oldPrefix begins the names of parameters up to Command 11.
 const oldPrefix = "pq."
@@ -46,14 +41,14 @@ func parseParams(raw string) (params, error) {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, ok := unescape(rawName)
 		if !ok {
-			return nil, bad("query", rawName, "is not valid UTF-8")
+			return nil, refusal.Bad("query", rawName, "is not valid UTF-8")
 		}
 		value, ok := unescape(rawValue)
 		if !ok && name == "" {
-			return nil, bad("query", pair, "is not valid UTF-8")
+			return nil, refusal.Bad("query", pair, "is not valid UTF-8")
 		}
 		if !ok {
-			return nil, bad(name, rawValue, "is not valid UTF-8")
+			return nil, refusal.Bad(name, rawValue, "is not valid UTF-8")
 		}
 		if name = strings.ToLower(name); !ps.has(name) {
 			ps[name] = value
@@ -87,7 +82,7 @@ func (ps params) flag(name string, otherwise bool) (bool, error) {
 	case "false":
 		return false, nil
 	default:
-		return false, bad(name, v, "must be true or false")
+		return false, refusal.Bad(name, v, "must be true or false")
 	}
 }
 
@@ -109,27 +104,4 @@ func unescape(s string) (string, bool) {
 		b = append(b, c)
 	}
 	return string(b), utf8.Valid(b)
-}
-
-// bad returns the refusal of a value, both cut and made printable: they end up in terminals and logs.
-func bad(name, value, reason string) *problem.Error {
-	return problem.Bad(shown(name), shown(value), "%s", reason)
-}
-
-func shown(s string) string {
-	const mark = "..."
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-	if len(s) > maxShownBytes {
-		n := maxShownBytes - len(mark)
-		for !utf8.RuneStart(s[n]) {
-			n--
-		}
-		s = s[:n] + mark
-	}
-	return s
 }

@@ -3,8 +3,7 @@ package keyfactor
 import (
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"countersign/dialect/answer"
 	"countersign/event"
 )
 
@@ -20,7 +19,7 @@ func (h *Handler) appendRow(b []byte, e *event.Entry) ([]byte, error) {
 	category, entityType := event.KeyfactorCategory(&e.Event)
 	b = append(b, `{"Id":`...)
 	b = strconv.AppendUint(b, e.Seq+1, 10) // from 1: a script may take 0 for none
-	b = appendText(b, `,"Timestamp":`, event.KeyfactorTimestamp(&e.Event))
+	b = answer.Text(b, `,"Timestamp":`, event.KeyfactorTimestamp(&e.Event))
 	b = appendNullable(b, `,"Message":`, message(&e.Event))
 	b = appendNullable(b, `,"Signature":`, signature)
 	b = append(b, `,"Category":`...)
@@ -29,23 +28,16 @@ func (h *Handler) appendRow(b []byte, e *event.Entry) ([]byte, error) {
 	b = strconv.AppendInt(b, int64(event.KeyfactorOperation(&e.Event)), 10)
 	b = append(b, `,"Level":`...)
 	b = strconv.AppendInt(b, int64(event.KeyfactorLevel(&e.Event)), 10)
-	b = appendText(b, `,"User":`, event.KeyfactorUser(&e.Event))
-	b = appendText(b, `,"EntityType":`, entityType)
+	b = answer.Text(b, `,"User":`, event.KeyfactorUser(&e.Event))
+	b = answer.Text(b, `,"EntityType":`, entityType)
 	b = appendNullable(b, `,"AuditIdentifier":`, event.KeyfactorAuditIdentifier(&e.Event))
 	b = appendNullable(b, `,"ImmutableIdentifier":`, event.KeyfactorImmutableIdentifier(&e.Event))
 	return append(b, '}'), nil
-}
-
-// appendText appends a part of an object that needs no escaping, and s as a JSON string. Events hold valid
-// UTF-8 only; in anything else the broken bytes become U+FFFD.
-func appendText(b []byte, member, s string) []byte {
-	b, _ = jsontext.AppendQuote(append(b, member...), s)
-	return b
 }
 
 func appendNullable(b []byte, member string, t event.Text) []byte {
 	if !t.Present {
 		return append(append(b, member...), `null`...)
 	}
-	return appendText(b, member, t.Value)
+	return answer.Text(b, member, t.Value)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"countersign/dialect/answer"
 	"countersign/dialect/refusal"
 	"countersign/event"
 	"countersign/query"
@@ -15,34 +16,31 @@ import (
 // searching for all of them at once would make the server hold them.
 const chunkRows = 1000
 
-// flushBytes is when the rendered part of an answer is handed on.
-const flushBytes = 64 << 10
-
 // rows answers with a JSON array of what was asked for.
 func (h *Handler) rows(w http.ResponseWriter, c call, asked request) error {
 	f, err := searchable(c.caller, asked.filter, asked.includeSelf)
 	if err != nil {
 		return err
 	}
-	out := parts{w: w, b: []byte{'['}}
+	out := answer.Parts{W: w, B: []byte{'['}}
 	n := 0
 	err = h.page(c, query.Query{Filter: f, Sort: asked.sort, Offset: asked.offset}, asked.limit, func(first store.Page) {
-		setHeaders(w.Header())
-		setPage(w.Header(), first)
+		setPage(w.Header(), contentType, first)
 	}, func(e *event.Entry) (err error) {
 		if n++; n > 1 {
-			out.b = append(out.b, ',')
+			out.B = append(out.B, ',')
 		}
-		if out.b, err = h.appendRow(out.b, e); err != nil {
+		if out.B, err = h.appendRow(out.B, e); err != nil {
 			return err
 		}
-		return out.flush()
+		return flush(&out)
 	})
-	return h.end(c, &out, err, "]")
+	return h.end(w, c, &out, err, "]")
 }
 
-func setPage(head http.Header, p store.Page) {
-	setAsOf(head, p.TreeSize)
+func setPage(head http.Header, contentType string, p store.Page) {
+	answer.SetHeaders(head, contentType)
+	answer.SetAsOf(head, p.TreeSize)
 	head.Set(totalHeader, strconv.FormatUint(p.Total, 10))
 }
 
@@ -88,20 +86,20 @@ func (h *Handler) pageAt(c call, q query.Query, size uint64) (store.Page, error)
 }
 
 // end finishes an answer whose rows ended with err.
-func (h *Handler) end(c call, out *parts, err error, tail string) error {
+func (h *Handler) end(w http.ResponseWriter, c call, out *answer.Parts, err error, tail string) error {
 	if err == nil {
-		out.b = append(out.b, tail...)
-		out.send()
+		out.B = append(out.B, tail...)
+		out.Send()
 		return nil
 	}
-	if !out.begun {
-		for _, name := range []string{asOfHeader, totalHeader, "Vary"} {
-			out.w.Header().Del(name)
+	if !out.Begun {
+		for _, name := range []string{answer.AsOfHeader, totalHeader, "Vary"} {
+			w.Header().Del(name)
 		}
 		return err
 	}
 	if !errors.Is(err, errGone) && c.Context().Err() == nil {
-		h.log.Error("an answer broke off", "request_id", out.w.Header().Get(refusal.RequestIDHeader), "route", c.Pattern, "error", err)
+		h.log.Error("an answer broke off", "request_id", w.Header().Get(refusal.RequestIDHeader), "route", c.Pattern, "error", err)
 	}
 	// The status is sent. Only a connection that breaks off tells the caller that the rest is missing.
 	panic(http.ErrAbortHandler)
@@ -110,27 +108,9 @@ func (h *Handler) end(c call, out *parts, err error, tail string) error {
 // errGone is that the caller takes no more.
 var errGone = errors.New("the caller is gone")
 
-// parts hands an answer on in parts: messages may be long, and a page that was gathered whole could take a
-// gigabyte.
-type parts struct {
-	w     http.ResponseWriter
-	b     []byte
-	begun bool // something was sent
-}
-
 // flush sends what there is when it is enough.
-func (p *parts) flush() error {
-	if len(p.b) < flushBytes {
-		return nil
-	}
-	return p.send()
-}
-
-func (p *parts) send() error {
-	p.begun = true
-	_, err := p.w.Write(p.b)
-	p.b = p.b[:0]
-	if err != nil {
+func flush(out *answer.Parts) error {
+	if out.Flush() != nil {
 		return errGone
 	}
 	return nil

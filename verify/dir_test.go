@@ -1,7 +1,6 @@
 package verify_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"

@@ -20,12 +20,15 @@ type decoder struct {
 	text   []byte
 }
 
-// decoders are those that nobody uses at the moment, the one used last at the end.
-var decoders idle
+// decoders are those that nobody uses at the moment.
+var decoders pool
 
-type idle struct {
-	mu   sync.Mutex
+type pool struct {
+	mu sync.Mutex
+	// idle has the one used last at its end.
 	idle []*decoder
+	// alive counts the idle and those in use.
+	alive int
 }
 
 // largestIdle is the size of a buffer that a decoder may keep for the next block. Larger ones were for a block that is
@@ -33,13 +36,10 @@ type idle struct {
 const largestIdle = 1 << 20
 
 // get returns a decoder for f: one that has its dictionary if there is one, else the one used longest ago.
-func (p *idle) get(f *File) (*decoder, error) {
-	d := p.take(f)
-	if d == nil {
-		var err error
-		if d, err = newDecoder(); err != nil {
-			return nil, err
-		}
+func (p *pool) get(f *File) (*decoder, error) {
+	d, err := p.take(f)
+	if err != nil {
+		return nil, err
 	}
 	if err := d.set(f); err != nil {
 		p.put(d)
@@ -48,22 +48,26 @@ func (p *idle) get(f *File) (*decoder, error) {
 	return d, nil
 }
 
-func (p *idle) take(f *File) *decoder {
+func (p *pool) take(f *File) (*decoder, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.idle, func(d *decoder) bool { return d.of == f })
-	if i < 0 && len(p.idle) < p.most() {
-		return nil
+	if i < 0 && (p.alive < p.most() || len(p.idle) == 0) {
+		d, err := newDecoder()
+		if err == nil {
+			p.alive++
+		}
+		return d, err
 	}
 	d := p.idle[max(0, i)]
 	p.idle = slices.Delete(p.idle, max(0, i), max(0, i)+1)
-	return d
+	return d, nil
 }
 
 // most is how many are kept: enough for two readers on each processor that go from file to file.
-func (p *idle) most() int { return 4 * runtime.GOMAXPROCS(0) }
+func (p *pool) most() int { return 4 * runtime.GOMAXPROCS(0) }
 
-func (p *idle) put(d *decoder) {
+func (p *pool) put(d *decoder) {
 	if cap(d.stored) > largestIdle {
 		d.stored = nil
 	}
@@ -72,13 +76,14 @@ func (p *idle) put(d *decoder) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) < p.most() {
-		p.idle = append(p.idle, d)
+	if p.idle = append(p.idle, d); len(p.idle) > p.most() {
+		p.idle = slices.Delete(p.idle, 0, 1)
+		p.alive--
 	}
 }
 
 // forget lets go of a file that is closed.
-func (p *idle) forget(f *File) {
+func (p *pool) forget(f *File) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.idle {

@@ -15,6 +15,7 @@ import (
 	"countersign/internal/dialecttest"
 	"countersign/internal/testkit"
 	"countersign/merkle"
+	"countersign/verify"
 )
 
 func (f *fixture) publish(t testing.TB) {
@@ -71,8 +72,9 @@ func TestASignatureIsTheSameForEveryReaderAndProvesTheEntry(t *testing.T) {
 	}
 	for _, s := range first {
 		p := proofOf(t, *s.Signature)
-		if err := p.Verify(keys); err != nil {
-			t.Errorf("entry %d: %v", s.ID, err)
+		// As `countersign verify` does.
+		if report, err := verify.Proof(p.Text(), verify.Options{Keys: keys}); err != nil || !report.OK() {
+			t.Errorf("entry %d: %v, %+v", s.ID, err, report)
 		}
 		if p.Index != uint64(s.ID-1) || p.Checkpoint.Size != uint64(len(first)) {
 			t.Errorf("entry %d: index %d of %d", s.ID, p.Index, p.Checkpoint.Size)

@@ -192,3 +192,12 @@ func (r *csvRow) pad(n int) {
 		r.comma()
 	}
 }
+
+// AppendCSVTexts appends a record of texts, guarded against spreadsheets that might calculate them.
+func AppendCSVTexts(dst []byte, texts ...string) []byte {
+	r := csvRow{b: dst, guard: true}
+	for _, s := range texts {
+		r.text(event.TextOrAbsent(s))
+	}
+	return r.end()
+}

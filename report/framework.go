@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"countersign/query"
 )
@@ -45,8 +46,11 @@ type Search struct {
 	Sample int
 	// Optional: its sources are of products that not every estate has. Where there are none it is left out.
 	Optional bool
-	// Server: its entries stand in the server's own account only.
+	// Server: its entries stand in the server's own account or in that of who acted, so that a report over some accounts
+	// does not see all of them.
 	Server bool
+	// Expected: its entries are what is to be shown, so that there are none is a gap.
+	Expected bool
 	// Zero says what it means that there are none.
 	Zero string
 }
@@ -108,7 +112,7 @@ func (s *Search) Looks(source string) bool {
 }
 
 //go:embed frameworks/*.yaml
-var files embed.FS
+var frameworkFiles embed.FS
 
 const (
 	frameworksDir = "frameworks"
@@ -118,7 +122,7 @@ const (
 
 // BuiltIn returns the frameworks that come with Countersign, by id.
 func BuiltIn() ([]*Framework, error) {
-	entries, err := fs.ReadDir(files, frameworksDir)
+	entries, err := fs.ReadDir(frameworkFiles, frameworksDir)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +131,7 @@ func BuiltIn() ([]*Framework, error) {
 		if e.Name() == libraryFile {
 			continue
 		}
-		text, err := files.ReadFile(path.Join(frameworksDir, e.Name()))
+		text, err := frameworkFiles.ReadFile(path.Join(frameworksDir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -142,11 +146,11 @@ func BuiltIn() ([]*Framework, error) {
 	return out, nil
 }
 
-// library returns the searches that every framework may use.
-func library() (map[string]Search, error) {
-	text, err := files.ReadFile(path.Join(frameworksDir, libraryFile))
+// library returns the searches that every framework may use. They are read once and never changed.
+var library = sync.OnceValues(func() (map[string]Search, error) {
+	text, err := frameworkFiles.ReadFile(path.Join(frameworksDir, libraryFile))
 	if err != nil {
 		return nil, err
 	}
 	return loadLibrary(text)
-}
+})

@@ -315,6 +315,7 @@ func (l *loader) search(name string, n *yaml.Node) Search {
 		"zero":     l.text(&s.Zero),
 		"optional": l.truth(&s.Optional),
 		"server":   l.truth(&s.Server),
+		"expected": l.truth(&s.Expected),
 	}, "title", "where", "sources")
 	return s
 }

@@ -228,7 +228,7 @@ type Cell struct {
 
 // Table is rows of cells, as many in each as there are columns.
 type Table struct {
-	ID      string   `json:"id"` // unique in the report
+	ID      string   `json:"id"` // unique in the report, but that a search has the same sample wherever it is used
 	Title   string   `json:"title"`
 	Note    string   `json:"note"`
 	Columns []Column `json:"columns"`

@@ -50,7 +50,7 @@ var layers = map[string][]string{
 	"salts":                {"internal/durable"},
 	"segment":              {"bitmap", "event", "internal/durable", "query"},
 	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "store", "web"},
-	"store":                {"event", "internal/durable", "merkle", "problem", "query", "wal"},
+	"store":                {"bodies", "event", "ids", "internal/durable", "merkle", "problem", "query", "salts", "segment", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},
 	"verify":               {"bundle", "event", "internal/durable", "merkle", "query", "wal"},
 	"wal":                  {"internal/durable"},

@@ -40,6 +40,10 @@ type metrics struct {
 
 	querySeconds *prometheus.HistogramVec
 
+	workSeconds  *prometheus.HistogramVec
+	workEntries  *prometheus.CounterVec
+	workFailures prometheus.Counter
+
 	requests, refused, aborted *prometheus.CounterVec
 	requestSeconds             *prometheus.HistogramVec
 }
@@ -62,11 +66,14 @@ func newMetrics() *metrics {
 		m.publishFailures.WithLabelValues(what) // a counter that is there can be watched
 	}
 	m.querySeconds = m.histograms("query_duration_seconds", "Queries, without what the dialects do; for each with the reader's time.", quickSeconds, "kind")
+	m.workSeconds = m.histograms("background_duration_seconds", "Pieces of background work: index, seal, merge_indexes, merge_ids.", slowSeconds, "work")
+	m.workEntries = m.counters("background_entries_total", "Entries that background work has gone over.", "work")
+	m.workFailures = prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "background_failures_total", Help: "Background work that failed and is tried again."})
 	m.requests = m.counters("http_requests_total", "Answers.", "dialect", "method", "route", "status")
 	m.requestSeconds = m.histograms("http_request_duration_seconds", "From a request's header to the end of its answer.", slowSeconds, "dialect", "route")
 	m.refused = m.counters("http_refused_total", "Answers that refuse a request.", "dialect", "kind")
 	m.aborted = m.counters("http_aborted_total", "Answers that broke off.", "dialect")
-	m.registry.MustRegister(m.writeFailures, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.writeFailures, m.workFailures, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -143,6 +150,14 @@ func (m *metrics) watch(s *Server, api *native.Handler) {
 		_, most := s.Trail.Queued()
 		return float64(most), true
 	})
+	m.gauge("unsealed_entries", "Entries that lie in memory and in the log, not yet in sealed files.", func() (float64, bool) {
+		now, _ := s.Trail.Unsealed()
+		return float64(now), true
+	})
+	m.gauge("unsealed_limit_entries", "Unsealed entries beyond which writers wait.", func() (float64, bool) {
+		_, most := s.Trail.Unsealed()
+		return float64(most), true
+	})
 	m.gauge("streams_open", "Open streams of the native API.", func() (float64, bool) { return float64(api.Streams()), true })
 	m.gauge("log_bytes", "Size of the log with the room that is set aside in it.", func() (float64, bool) {
 		n, err := s.Trail.LogBytes()
@@ -211,6 +226,16 @@ func (m *metrics) Published(p store.Publication) {
 	if p.FileErr != nil {
 		m.publishFailures.WithLabelValues(publishFile).Inc()
 	}
+}
+
+// Kept implements store.Observer.
+func (m *metrics) Kept(k store.Kept) {
+	if k.Err != nil {
+		m.workFailures.Inc()
+		return
+	}
+	m.workSeconds.WithLabelValues(k.Work.String()).Observe(k.Took.Seconds())
+	m.workEntries.WithLabelValues(k.Work.String()).Add(float64(k.Entries))
 }
 
 // Answered implements store.Observer.

@@ -47,6 +47,10 @@ type request struct {
 	entries []*event.Entry
 	keys    []dedupKey
 	bytes   int // about what the entries take in a frame
+	// sealedAt is how many entries were sealed when filed was looked up: the seqs of those of the events that lie in
+	// files, by their index.
+	sealedAt uint64
+	filed    map[int]uint64
 	// fact makes a system fact where it will stand; such a request has no entries.
 	fact    func(*draft) (event.Entry, error)
 	receipt Receipt
@@ -69,9 +73,24 @@ func (s *Store) Append(ctx context.Context, events []event.Event, recordedBy str
 		return Receipt{}, nil
 	}
 	start := time.Now()
-	receipt, err := s.await(ctx, s.newRequest(events, recordedBy))
+	receipt, err := s.append(ctx, events, recordedBy)
 	s.observer.Appended(time.Since(start), err)
 	return receipt, err
+}
+
+func (s *Store) append(ctx context.Context, events []event.Event, recordedBy string) (Receipt, error) {
+	r := s.newRequest(events, recordedBy)
+	// Here, and not by the writer, who would hold up everybody else.
+	if err := s.again(r.lookUp); err != nil {
+		return Receipt{}, err
+	}
+	return s.await(ctx, r)
+}
+
+// lookUp finds those of the events that are sealed already.
+func (r *request) lookUp(snap *snapshot) error {
+	r.sealedAt, r.filed = snap.sealed.size, map[int]uint64{}
+	return snap.sealed.ids.FindAll(r.keys, func(i int, seq uint64) { r.filed[i] = seq })
 }
 
 // await has the writer record the request.
@@ -143,8 +162,13 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 
 // stage puts the request's events into the draft, or refuses the request whole and leaves the draft as it
 // was.
-func (s *Store) stage(d *draft, r *request) *conflict {
+func (s *Store) stage(d *draft, r *request) (*conflict, error) {
 	snap := s.snap.Load()
+	if r.sealedAt != snap.sealed.size {
+		if err := r.lookUp(snap); err != nil {
+			return nil, damaged(err)
+		}
+	}
 	mine := make(map[dedupKey]int) // key -> index of its first event in this request
 	place := make([]int, len(r.entries))
 	for i, e := range r.entries {
@@ -152,14 +176,18 @@ func (s *Store) stage(d *draft, r *request) *conflict {
 		place[i] = -1
 		if j, ok := mine[k]; ok {
 			if !event.SameContent(&e.Event, &r.entries[j].Event) {
-				return &conflict{index: i, within: j}
+				return &conflict{index: i, within: j}, nil
 			}
 			place[i] = j
 			continue
 		}
-		if seq, ok := d.find(k); ok {
-			if !event.SameContent(&e.Event, &d.entry(seq, snap).Event) {
-				return &conflict{index: i, seq: &seq}
+		if seq, ok := r.recorded(i, d); ok {
+			first, err := d.entry(seq, snap)
+			if err != nil {
+				return nil, damaged(err)
+			}
+			if !event.SameContent(&e.Event, &first.Event) {
+				return &conflict{index: i, seq: &seq}, nil
 			}
 			continue
 		}
@@ -172,7 +200,7 @@ func (s *Store) stage(d *draft, r *request) *conflict {
 		rec.ID = e.ID
 		if j := place[i]; j >= 0 {
 			rec.Seq, rec.Duplicate = r.receipt.Entries[j].Seq, true
-		} else if seq, ok := d.find(r.keys[i]); ok {
+		} else if seq, ok := r.recorded(i, d); ok {
 			rec.Seq, rec.Duplicate = seq, true
 		} else {
 			d.add(e, r.keys[i], s.newSeed)
@@ -187,7 +215,15 @@ func (s *Store) stage(d *draft, r *request) *conflict {
 			r.receipt.Duplicates++
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// recorded returns the seq under which event i is recorded or about to be.
+func (r *request) recorded(i int, d *draft) (uint64, bool) {
+	if seq, ok := r.filed[i]; ok {
+		return seq, true
+	}
+	return d.find(r.keys[i])
 }
 
 // stageFact puts the system fact that the request asks for into the draft.

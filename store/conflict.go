@@ -72,5 +72,11 @@ func (s *Store) recordSelf(d *draft, e event.Event) {
 	if _, known := d.find(k); known {
 		return
 	}
+	if _, known, err := s.snap.Load().sealed.ids.Find(k); known || err != nil {
+		if err != nil {
+			s.logger.Error("a conflict is not recorded: its id cannot be looked up", "error", err)
+		}
+		return
+	}
 	d.add(&event.Entry{Event: e, RecordedBy: event.TextOf(selfSender)}, k, s.newSeed)
 }

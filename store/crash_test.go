@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"countersign/event"
@@ -111,12 +112,26 @@ func (l *ledger) check(t *testing.T, s *store.Store) {
 	l.checkTree(t, s)
 }
 
-func openOn(fs *crashfs.FS) (*store.Store, error) {
+// keepingFails is an Observer that is told when background work failed, or the disk did.
+type keepingFails struct {
+	store.Observer
+	failed atomic.Bool
+}
+
+func (k *keepingFails) Kept(w store.Kept) {
+	if w.Err != nil {
+		k.failed.Store(true)
+	}
+}
+
+func openOn(fs *crashfs.FS) (*store.Store, error) { return openObserved(fs, nil) }
+
+func openObserved(fs *crashfs.FS, o store.Observer) (*store.Store, error) {
 	d, err := store.ClaimOn(fs, "/data")
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.Open(store.Options{DedupKey: []byte("key"), LogFileBytes: 64 << 10, LogStepBytes: 16 << 10, PublishEvery: -1})
+	s, err := d.Open(store.Options{DedupKey: []byte("key"), LogFileBytes: 64 << 10, LogStepBytes: 16 << 10, PublishEvery: -1, IndexStep: 256, SealEntries: 256, Observer: o})
 	if err != nil {
 		d.Release()
 		return nil, err
@@ -127,7 +142,8 @@ func openOn(fs *crashfs.FS) (*store.Store, error) {
 // life opens, appends, stops and opens again, until something ends it.
 func life(fs *crashfs.FS, l *ledger, r *rand.Rand) {
 	for range 3 {
-		s, err := openOn(fs)
+		keeping := &keepingFails{Observer: store.Unobserved}
+		s, err := openObserved(fs, keeping)
 		if err != nil {
 			return
 		}
@@ -142,6 +158,7 @@ func life(fs *crashfs.FS, l *ledger, r *rand.Rand) {
 			if r.IntN(2) == 0 {
 				l.publish(s)
 			}
+			s.WaitKept(func() bool { return keeping.failed.Load() || s.Ready() != nil })
 		}
 		if s.Close() != nil {
 			return

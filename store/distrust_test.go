@@ -72,7 +72,7 @@ func TestDistrustedTrailIsReadOnlyAtOnce(t *testing.T) {
 		t.Errorf("the stop published %d after %d", again.Size, newest.Size)
 	}
 	for seq, id := range recorded {
-		if e, ok := s.Entry(seq); !ok || e.ID != id {
+		if e, err := s.Entry(seq); err != nil || e.ID != id {
 			t.Errorf("entry %d was acknowledged and is not there", seq)
 		}
 	}

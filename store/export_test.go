@@ -1,23 +1,25 @@
 package store
 
 import (
-	"cmp"
-	"context"
-	"hash/maphash"
-	"strings"
 	"time"
 
 	"countersign/event"
 	"countersign/internal/durable"
-	"countersign/query"
 )
 
 // ClaimOn is Claim on another file system.
 func ClaimOn(fs durable.FS, path string) (*Dir, error) { return claim(fs, path) }
 
-// Window is what sorts one page.
-func Window(a []*event.Entry, from, to int, cmp func(a, b *event.Entry) int) {
-	window(a, from, to, cmp)
+// WaitKept waits until there is no background work left to do, or giveUp says so.
+func (s *Store) WaitKept(giveUp func() bool) {
+	for !giveUp() {
+		snap := s.snap.Load()
+		_, due := s.sealDue(snap)
+		if !due && snap.size-snap.indexed < s.indexStep && len(dueIndexes(snap)) == 0 && len(dueRuns(snap)) == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // Pins gives tests the pins alone, with keys that are plain text.
@@ -49,13 +51,5 @@ func (i Interval) Around(m event.Micros) (start, next event.Micros) {
 	return i.start(i.bucket(m)), i.start(i.bucket(m) + 1)
 }
 
-// CountValues is what Stats does for a field, with most values at one time.
-func CountValues(ctx context.Context, entries []*event.Entry, f query.Field, most, top int) (Values, error) {
-	c := counter{of: query.TextOf(f), most: most, top: top, seed: maphash.MakeSeed(), counts: map[string]uint64{}}
-	return c.all(ctx, entries)
-}
-
-// MoreFrequent is the order of Values.Top.
-func MoreFrequent(a, b ValueCount) int {
-	return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
-}
+// Unobserved is the Observer of a store that has none.
+var Unobserved Observer = unobserved{}

@@ -7,6 +7,11 @@ const (
 	walName      = "wal"
 	asideName    = "aside"
 	keysName     = "keys"
+	saltsName    = "salts"
+	stateDirName = "state"
+	bodiesName   = "bodies"
+	indexName    = "index"
+	idsName      = "ids"
 
 	// The tree: R of every entry, its blocks, and what was published of it.
 	rootsName       = "roots"

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"context"
 	"strconv"
 	"sync"
 
 	"countersign/event"
+	"countersign/query"
 )
 
 // IDKind is what an id is of.
@@ -20,42 +22,19 @@ const (
 // madeIntegers is where the integers begin that we make: above every id that a vendor gives.
 const madeIntegers = 1_000_000_000_000
 
-// integers finds the entry that first names an id, from which the id's integer is made. An integer, once
-// shown, never changes: the first entry stays the first, also when its values are erased.
+// integers remembers which entry first names an id, from which the id's integer is made. An integer, once shown, never
+// changes: the first entry stays the first, also when its values are erased.
 type integers struct {
-	mu    sync.RWMutex // guards first; held for map operations only
+	mu    sync.Mutex // guards first; held for map operations only
 	first map[namedID]uint64
 }
+
+// knownIntegers bounds what is remembered; the rest is looked up again.
+const knownIntegers = 1 << 16
 
 type namedID struct {
 	kind IDKind
 	id   string
-}
-
-// note remembers the ids of an entry that is durable. Entries come in seq order.
-func (n *integers) note(entries []*event.Entry) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, e := range entries {
-		if e.Kind != event.KindEvent {
-			continue
-		}
-		n.noteOne(AccountID, event.TextOf(e.Account.ID), e.Seq)
-		n.noteOne(UserID, e.Actor.ID, e.Seq)
-		n.noteOne(DivisionID, e.Division.ID, e.Seq)
-	}
-}
-
-func (n *integers) noteOne(k IDKind, id event.Text, seq uint64) {
-	if !id.Present {
-		return
-	}
-	if _, own := event.IntegerID(id.Value); own {
-		return
-	}
-	if _, known := n.first[namedID{k, id.Value}]; !known {
-		n.first[namedID{k, id.Value}] = seq
-	}
 }
 
 // IntegerID returns the integer that stands for an id where a vendor's API has integers: the id itself if it
@@ -65,11 +44,44 @@ func (s *Store) IntegerID(k IDKind, id string) (int64, bool) {
 	if n, own := event.IntegerID(id); own {
 		return n, true
 	}
-	s.integers.mu.RLock()
-	defer s.integers.mu.RUnlock()
-	seq, known := s.integers.first[namedID{k, id}]
-	return madeIntegers + int64(seq), known
+	seq, found, err := s.firstNaming(namedID{k, id})
+	if err != nil {
+		s.logger.Error("the integer of an id cannot be looked up", "error", err)
+	}
+	return madeIntegers + int64(seq), found
 }
+
+// firstNaming returns the first entry that names an id.
+func (s *Store) firstNaming(n namedID) (seq uint64, found bool, err error) {
+	s.integers.mu.Lock()
+	seq, found = s.integers.first[n]
+	s.integers.mu.Unlock()
+	if found {
+		return seq, true, nil
+	}
+	q := query.Query{Filter: query.Is(idFields[n.kind], n.id), Limit: 1}
+	err = s.again(func(snap *snapshot) error {
+		view := snap.view()
+		_, seqs, err := view.Search(context.Background(), q, snap.size)
+		if found = len(seqs) > 0; found {
+			seq = seqs[0]
+		}
+		return err
+	})
+	if err != nil || !found {
+		return 0, false, err
+	}
+	s.integers.mu.Lock()
+	defer s.integers.mu.Unlock()
+	if len(s.integers.first) >= knownIntegers {
+		clear(s.integers.first)
+	}
+	s.integers.first[n] = seq
+	return seq, true, nil
+}
+
+// idFields are where the ids of a kind stand.
+var idFields = [...]query.Field{UserID: query.ActorID, AccountID: query.AccountID, DivisionID: query.DivisionID}
 
 // IDOfInteger is the inverse of IntegerID.
 func (s *Store) IDOfInteger(k IDKind, n int64) (string, bool) {
@@ -79,8 +91,8 @@ func (s *Store) IDOfInteger(k IDKind, n int64) (string, bool) {
 	if n < madeIntegers {
 		return "", false
 	}
-	e, ok := s.Entry(uint64(n - madeIntegers))
-	if !ok {
+	e, err := s.Entry(uint64(n - madeIntegers))
+	if err != nil {
 		return "", false
 	}
 	id := event.TextOf(e.Account.ID)

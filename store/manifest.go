@@ -14,7 +14,7 @@ import (
 // manifestFormat is the number of the directory layout this release writes and reads.
 const manifestFormat = 2
 
-const maxManifestBytes = 1 << 16
+const maxManifestBytes = 1 << 24
 
 // manifest says what the directory holds. While a server runs, Clean is nil; a clean stop writes the place
 // where the log then ends, so that at the next start a log that ends elsewhere is damage and not the torn
@@ -22,8 +22,10 @@ const maxManifestBytes = 1 << 16
 type manifest struct {
 	Format int `json:"format"`
 	// Origin names the trail in its checkpoints and Keys sign them; both are there from the first start on.
-	Origin string        `json:"origin,omitempty"`
-	Keys   []KeyRange    `json:"keys,omitempty"`
+	Origin string     `json:"origin,omitempty"`
+	Keys   []KeyRange `json:"keys,omitempty"`
+	// Sealed is what lies in files; nil before the first seal.
+	Sealed *sealedFiles  `json:"sealed,omitempty"`
 	Clean  *wal.Position `json:"clean,omitempty"`
 }
 

@@ -18,6 +18,8 @@ type Observer interface {
 	Written(b BatchWritten)
 	// Published tells of a checkpoint that was published, or the attempt.
 	Published(p Publication)
+	// Kept tells of background work that is over.
+	Kept(k Kept)
 	// Answered tells of a query that is over. For Streamed the time is the reader's as much as the store's.
 	Answered(kind QueryKind, took time.Duration)
 }
@@ -38,6 +40,28 @@ type Publication struct {
 	FileErr error // why it is not in Options.CheckpointFile, which stops nothing
 }
 
+// Kept is one piece of background work.
+type Kept struct {
+	Work    Work
+	Entries int
+	Took    time.Duration
+	Err     error
+}
+
+// Work is a kind of background work.
+type Work uint8
+
+// The kinds of background work: an index over open entries, a seal, a merge of indexes, one of ids.
+const (
+	Indexed Work = iota
+	Sealed
+	MergedIndexes
+	MergedIDs
+)
+
+// String names the work in measurements.
+func (w Work) String() string { return [...]string{"index", "seal", "merge_indexes", "merge_ids"}[w] }
+
 // QueryKind is a way to ask.
 type QueryKind uint8
 
@@ -57,6 +81,7 @@ type unobserved struct{}
 func (unobserved) Appended(time.Duration, error)     {}
 func (unobserved) Written(BatchWritten)              {}
 func (unobserved) Published(Publication)             {}
+func (unobserved) Kept(Kept)                         {}
 func (unobserved) Answered(QueryKind, time.Duration) {}
 
 // answered is deferred by queries.
@@ -64,6 +89,9 @@ func (s *Store) answered(k QueryKind, start time.Time) { s.observer.Answered(k, 
 
 // Queued returns how many requests wait for the writer, of how many that may.
 func (s *Store) Queued() (now, most int) { return len(s.requests), cap(s.requests) }
+
+// Unsealed returns how many entries lie in memory, of how many that may before writers wait.
+func (s *Store) Unsealed() (now, most uint64) { return s.snap.Load().unsealed(), s.mostUnsealed }
 
 // LogBytes returns the size of the log's files, with the room that is set aside in them.
 func (s *Store) LogBytes() (int64, error) {

@@ -66,13 +66,18 @@ func (s *Store) treeOf(size uint64) (*treeView, error) {
 	return tree, nil
 }
 
-// Seed returns what opens the whole entry at seq, for those who may see all of it.
+// Seed returns what opens the whole entry at seq, for those who may see all of it. There is none for an entry that is
+// not there, or whose seed cannot be read, which the log then tells.
 func (s *Store) Seed(seq uint64) (seed [32]byte, ok bool) {
 	snap := s.snap.Load()
 	if seq >= snap.size {
 		return seed, false
 	}
-	return event.EntrySeed(snap.seeds[seq>>8], seq), true
+	seed, err := snap.seed(seq)
+	if err != nil {
+		s.logger.Error("the seed of an entry cannot be read", "seq", seq, "error", err)
+	}
+	return seed, err == nil
 }
 
 // EntryBytes returns the entry at seq as the tree holds it.
@@ -99,7 +104,12 @@ func (s *Store) Intact(ctx context.Context, seq uint64) (bool, error) {
 		s.logger.Error("an entry cannot be read from the disk", "seq", seq, "error", err)
 		return false, nil
 	}
-	root := event.Root(event.EntrySeed(snap.seeds[seq>>8], seq), e)
+	seed, err := snap.seed(seq)
+	if err != nil {
+		s.logger.Error("the seed of an entry cannot be read", "seq", seq, "error", err)
+		return false, nil
+	}
+	root := event.Root(seed, e)
 	path, err := merkle.Inclusion(snap.tree, seq, snap.size)
 	if err != nil {
 		s.logger.Error("an entry cannot be proven", "seq", seq, "error", err)
@@ -112,10 +122,13 @@ func (s *Store) Intact(ctx context.Context, seq uint64) (bool, error) {
 	return true, nil
 }
 
-// stored reads an entry from its frame.
+// stored reads an entry from its body file, or from its frame while it is open.
 func (s *Store) stored(snap *snapshot, seq uint64) (*event.Entry, error) {
+	if seq < snap.sealed.size {
+		return snap.entry(seq)
+	}
 	i := sort.Search(len(snap.frames), func(i int) bool { return snap.frames[i].First > seq }) - 1
-	b, err := wal.ReadBatch(s.dir.fs, filepath.Join(s.dir.path, walName), snap.frames[i])
+	b, err := wal.ReadBatch(s.dir.fs, filepath.Join(s.dir.path, walName), snap.frames[i].Place)
 	if err != nil {
 		return nil, err
 	}

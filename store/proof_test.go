@@ -78,10 +78,13 @@ func leavesOf(t testing.TB, s *store.Store) []merkle.Hash {
 	t.Helper()
 	leaves := make([]merkle.Hash, s.Size())
 	for seq := range leaves {
-		e, ok := s.Entry(uint64(seq))
-		seed, open := s.Seed(uint64(seq))
-		if !ok || !open {
-			t.Fatalf("entry %d is not there", seq)
+		e, err := s.Entry(uint64(seq))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed, ok := s.Seed(uint64(seq))
+		if !ok {
+			t.Fatalf("entry %d has no seed", seq)
 		}
 		leaves[seq] = event.LeafHash(e.Leaf(event.Root(seed, e)))
 	}
@@ -291,7 +294,7 @@ func TestSystemFactsStandInNoList(t *testing.T) {
 		if st, err := s.Stats(t.Context(), query.Query{}, store.Breakdown{Field: query.Source, Top: 9}); err != nil || st.Total != 5 || st.Values.Absent != 0 {
 			t.Errorf("stats count %d, %d without a source: %v", st.Total, st.Values.Absent, err)
 		}
-		if e, ok := s.Entry(3); !ok || e.Kind != event.KindKey || !strings.Contains(e.Statement, key.VKey) {
+		if e, err := s.Entry(3); err != nil || e.Kind != event.KindKey || !strings.Contains(e.Statement, key.VKey) {
 			t.Errorf("entry 3: %+v", e)
 		}
 		if ok, err := s.Intact(t.Context(), 3); !ok || err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"countersign/event"
 	"countersign/internal/durable"
+	"countersign/segment"
 	"countersign/wal"
 )
 
@@ -32,7 +34,7 @@ func (s *Store) recover(o Options) (err error) {
 		s.published.close()
 		return fmt.Errorf("tree: %w", err)
 	}
-	if err := s.recoverLog(o); err != nil {
+	if err := s.recoverEntries(o); err != nil {
 		s.published.close()
 		s.files.close()
 		return err
@@ -40,9 +42,25 @@ func (s *Store) recover(o Options) (err error) {
 	return nil
 }
 
-func (s *Store) recoverLog(o Options) error {
+// recoverEntries opens what is sealed and replays what is not.
+func (s *Store) recoverEntries(o Options) error {
+	sealed, indexes, err := s.openSealed()
+	if err != nil {
+		return fmt.Errorf("sealed entries: %w", err)
+	}
+	if err := s.recoverLog(o, sealed, indexes); err != nil {
+		closeIndexes(indexes)
+		return errors.Join(err, sealed.close())
+	}
+	return nil
+}
+
+func (s *Store) recoverLog(o Options, sealed *sealed, indexes []*segment.Segment) error {
 	newest, _ := s.published.latest()
-	snap := (&snapshot{}).with(nil, proven{})
+	if err := s.resumeState(sealed.size); err != nil {
+		return err
+	}
+	snap := &snapshot{sealed: sealed, size: sealed.size, indexes: indexes, indexed: sealed.size}
 	var marks []batchMark
 	log, rec, err := wal.Open(s.dir.fs, filepath.Join(s.dir.path, walName), wal.Options{
 		AsideDir:      s.asideDir(),
@@ -50,14 +68,14 @@ func (s *Store) recoverLog(o Options) error {
 		RollBytes:     o.LogFileBytes,
 		AllocateBytes: o.LogStepBytes,
 		Clean:         s.dir.manifest.Clean,
+		From:          sealed.size,
 	}, func(b wal.Batch) error {
 		entries, err := s.replay(&b)
 		if err != nil {
 			return err
 		}
-		s.integers.note(entries)
 		snap = snap.with(entries, proven{})
-		if s.tail.next > newest.Size {
+		if len(entries) > 0 && s.tail.next > newest.Size {
 			marks = append(marks, batchMark{size: s.tail.next, note: slices.Clone(b.Checkpoint)})
 		}
 		return nil
@@ -70,6 +88,7 @@ func (s *Store) recoverLog(o Options) error {
 		s.logger.Warn("the last stop was not clean: torn bytes at the end of the log are kept aside",
 			"bytes", rec.Torn, "reason", rec.TornReason, "aside", rec.AsideFile)
 	}
+	snap = snap.with(nil, proven{seeds: s.tail.seeds})
 	foreign, err := s.regrow(snap, marks)
 	if err != nil {
 		log.Abandon()
@@ -81,9 +100,32 @@ func (s *Store) recoverLog(o Options) error {
 		s.distrust(foreign)
 		return nil
 	}
-	if err := s.unmarkClean(); err != nil {
+	// Only now: the log is known to have whatever a file that is removed here had.
+	if err := errors.Join(s.unmarkClean(), s.dir.tidy(s.dir.manifest.Sealed.clone()), wal.RemoveBelow(s.dir.fs, filepath.Join(s.dir.path, walName), sealed.size)); err != nil {
 		log.Abandon()
 		return err
+	}
+	return nil
+}
+
+// resumeState goes on with what the last seal left.
+func (s *Store) resumeState(size uint64) error {
+	s.sealedState = &state{heads: map[string]head{}}
+	if size == 0 {
+		return nil
+	}
+	st, err := s.dir.readState(size)
+	if err != nil {
+		return err
+	}
+	s.sealedState = st
+	t := s.tail
+	t.next, t.sealed, t.received, t.tree.facts = size, size, st.received, slices.Clip(st.facts)
+	t.heads = maps.Clone(st.heads)
+	for _, e := range st.facts {
+		if err := s.replayFact(e); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -102,16 +144,28 @@ func (s *Store) unmarkClean() error {
 func (s *Store) replay(b *wal.Batch) ([]*event.Entry, error) {
 	t := s.tail
 	for _, seed := range b.Seeds {
-		if seed.Block != uint64(len(t.seeds)) {
-			return nil, &wal.CorruptError{What: fmt.Sprintf("seed of block %d where %d is due", seed.Block, len(t.seeds))}
+		due := t.sealed>>blockBits + uint64(len(t.seeds))
+		if seed.Block < due && len(t.seeds) == 0 {
+			continue // of sealed entries
+		}
+		if seed.Block != due {
+			return nil, &wal.CorruptError{What: fmt.Sprintf("seed of block %d where %d is due", seed.Block, due)}
 		}
 		t.seeds = append(t.seeds, seed.Bytes)
 	}
-	if b.FirstSeq != t.next {
+	// The log keeps whole files, so its first frames may hold sealed entries.
+	skip := uint64(0)
+	if b.FirstSeq < t.sealed {
+		skip = min(t.sealed-b.FirstSeq, uint64(len(b.Entries)))
+	}
+	if skip == uint64(len(b.Entries)) {
+		return nil, nil
+	}
+	if b.FirstSeq+skip != t.next {
 		return nil, &wal.CorruptError{What: fmt.Sprintf("batch of seq %d where %d is due", b.FirstSeq, t.next)}
 	}
-	entries := make([]*event.Entry, len(b.Entries))
-	for i, body := range b.Entries {
+	entries := make([]*event.Entry, 0, len(b.Entries))
+	for _, body := range b.Entries[skip:] {
 		e, err := event.DecodeBody(body)
 		if err != nil {
 			return nil, &wal.CorruptError{What: fmt.Sprintf("body of seq %d: %v", t.next, err)}
@@ -120,14 +174,14 @@ func (s *Store) replay(b *wal.Batch) ([]*event.Entry, error) {
 		if err := s.replayEntry(&e); err != nil {
 			return nil, err
 		}
-		entries[i] = &e
+		entries = append(entries, &e)
 	}
-	t.frames = append(t.frames, b.At)
+	t.addFrame(b.At, wal.FrameBytes(b))
 	return entries, nil
 }
 
 // replayEntry makes a recovered entry the last one of the tail.
-func (s *Store) replayEntry(e *event.Entry) (err error) {
+func (s *Store) replayEntry(e *event.Entry) error {
 	t := s.tail
 	if what := t.checkEntry(e); what != "" {
 		return &wal.CorruptError{What: fmt.Sprintf("seq %d: %s", e.Seq, what)}
@@ -140,10 +194,16 @@ func (s *Store) replayEntry(e *event.Entry) (err error) {
 		return nil
 	}
 	t.tree.facts = append(t.tree.facts, e)
-	if e.Kind == event.KindKey {
-		if t.ring, err = t.ring.replay(s.dir, e); err != nil {
-			return fmt.Errorf("seq %d: %w", e.Seq, err)
-		}
+	return s.replayFact(e)
+}
+
+// replayFact draws the consequences of a system fact.
+func (s *Store) replayFact(e *event.Entry) (err error) {
+	if e.Kind != event.KindKey {
+		return nil
+	}
+	if s.tail.ring, err = s.tail.ring.replay(s.dir, e); err != nil {
+		return fmt.Errorf("seq %d: %w", e.Seq, err)
 	}
 	return nil
 }
@@ -200,8 +260,14 @@ func (s *Store) sizeAside(name string) (int64, error) {
 func (s *Store) appendNew(ctx context.Context, events []event.Event) (Receipt, error) {
 	var fresh []event.Event
 	for _, e := range events {
+		k := event.DedupKey(s.dedup, e.Account.ID, e.Source, e.ID)
 		// Safe without the writer: it has nothing to do before Open returns.
-		if _, known := s.tail.keys[event.DedupKey(s.dedup, e.Account.ID, e.Source, e.ID)]; !known {
+		_, open := s.tail.keys[k]
+		_, filed, err := s.snap.Load().sealed.ids.Find(k)
+		if err != nil {
+			return Receipt{}, err
+		}
+		if !open && !filed {
 			fresh = append(fresh, e)
 		}
 	}

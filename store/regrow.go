@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"countersign/event"
@@ -36,13 +38,17 @@ func (s *Store) regrow(snap *snapshot, marks []batchMark) (*problem.Error, error
 	}
 	fromFiles := t.edge.Size()
 	if known && newest.Size <= snap.size {
-		s.computeTo(snap, newest.Size)
+		if err := s.computeTo(snap, newest.Size); err != nil {
+			return nil, err
+		}
 		if t.edge.Root() != newest.Root {
 			return unlike(newest, "one of its own published checkpoints"), nil
 		}
 	}
 	for _, m := range marks {
-		s.computeTo(snap, m.size)
+		if err := s.computeTo(snap, m.size); err != nil {
+			return nil, err
+		}
 		c, err := merkle.ParseCheckpoint(m.note)
 		if err == nil {
 			err = s.tail.ring.verifies(c)
@@ -55,7 +61,9 @@ func (s *Store) regrow(snap *snapshot, marks []batchMark) (*problem.Error, error
 			return unlike(c, "the checkpoint signed with its last batch"), nil
 		}
 	}
-	s.computeTo(snap, snap.size)
+	if err := s.computeTo(snap, snap.size); err != nil {
+		return nil, err
+	}
 	s.logger.Info("the tree is grown", "tree_size", snap.size, "from_files", fromFiles)
 	if known && newest.Size > snap.size {
 		return differs("the directory holds %d entries, but published a checkpoint of %d: it was rolled back, or its tail was dropped", snap.size, newest.Size), nil
@@ -101,19 +109,40 @@ func (s *Store) trustFiles(c merkle.Checkpoint) (bool, error) {
 }
 
 // computeTo adds the leaves of the entries up to size.
-func (s *Store) computeTo(snap *snapshot, size uint64) {
+func (s *Store) computeTo(snap *snapshot, size uint64) error {
 	t := &s.tail.tree
 	for t.edge.Size() < size {
 		from := t.edge.Size()
-		entries := make([]*event.Entry, min(size-from, regrowEntries))
-		for i := range entries {
-			entries[i] = snap.at(from + uint64(i))
+		seqs := make([]uint64, min(size-from, regrowEntries))
+		for i := range seqs {
+			seqs[i] = from + uint64(i)
 		}
-		roots := commitTo(entries, func(block uint64) [32]byte { return s.tail.seeds[block] })
+		entries := make([]*event.Entry, 0, len(seqs))
+		if err := snap.read(context.Background(), seqs, func(e *event.Entry) error { entries = append(entries, e); return nil }); err != nil {
+			return err
+		}
+		roots, err := snap.rootsOf(entries)
+		if err != nil {
+			return err
+		}
 		edge := t.edge
 		blocks := extend(&edge, entries, roots)
 		t.grow(edge, blocks, roots)
 	}
+	return nil
+}
+
+// rootsOf computes R of entries from their values, on as many cores as there are.
+func (s *snapshot) rootsOf(entries []*event.Entry) ([][32]byte, error) {
+	roots := make([][32]byte, len(entries))
+	errs := make([]error, len(entries))
+	inParts(len(entries), func(_, from, to int) {
+		for i, e := range entries[from:to] {
+			seed, err := s.seed(e.Seq)
+			roots[from+i], errs[from+i] = event.Root(seed, e), err
+		}
+	})
+	return roots, errors.Join(errs...)
 }
 
 // checkKept compares the tree with the checkpoint that was kept on another volume.

@@ -1,16 +1,13 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"hash/maphash"
-	"slices"
-	"strings"
 	"time"
 
 	"countersign/event"
 	"countersign/problem"
 	"countersign/query"
+	"countersign/segment"
 )
 
 const (
@@ -18,8 +15,6 @@ const (
 	MaxBuckets = 1000
 	// chosenBuckets is the most that it has when nobody says how long they are.
 	chosenBuckets = 100
-	// countedValues is how many different values are counted at one time.
-	countedValues = 1 << 17
 )
 
 // Breakdown says what to tell of the matches beside their number.
@@ -46,64 +41,59 @@ type Stats struct {
 	Values    Values // zero when no field was named
 }
 
+// Values are the values of one field among the matches, ValueCount is one of them.
+type (
+	Values     = segment.Values
+	ValueCount = segment.ValueCount
+)
+
 // Bucket is the number of matches from Start on, until the next bucket.
 type Bucket struct {
 	Start event.Micros
 	Count uint64
 }
 
-// Values are the values of one field among the matches. Values are told apart by their bytes; Absent counts
-// the matches that have none. Top begins with the most frequent, of equally frequent ones that with the
-// smaller bytes.
-type Values struct {
-	Distinct uint64
-	Absent   uint64
-	Top      []ValueCount
-}
-
-// ValueCount is a value and how many matches have it.
-type ValueCount struct {
-	Value string
-	Count uint64
-}
-
 // Stats counts the matches of q, whatever its Sort, Offset and Limit, and breaks the number down.
 func (s *Store) Stats(ctx context.Context, q query.Query, b Breakdown) (Stats, error) {
 	defer s.answered(Stated, time.Now())
-	snap, size, err := s.view(q.AsOf)
-	if err != nil {
-		return Stats{}, err
-	}
 	if b.Field != "" && b.Field.Kind() != query.TextKind {
 		return Stats{}, problem.Bad("field", string(b.Field), "must be a text field")
 	}
-	matches, err := scan(ctx, snap, size, q.Filter)
+	var st Stats
+	err := s.again(func(snap *snapshot) error {
+		size, err := snap.sizeAt(q.AsOf)
+		if err != nil {
+			return err
+		}
+		st = Stats{TreeSize: size, Interval: b.Interval}
+		view := snap.view()
+		return asked(ctx, view.Matching(ctx, q.Filter, size, func(m *segment.Matches) error { return st.count(m, b) }))
+	})
 	if err != nil {
 		return Stats{}, err
-	}
-	st := Stats{Total: uint64(len(matches)), TreeSize: size, Interval: b.Interval}
-	if err := st.count(matches, b); err != nil {
-		return Stats{}, err
-	}
-	if b.Field != "" {
-		c := counter{of: query.TextOf(b.Field), most: countedValues, top: max(b.Top, 0), seed: maphash.MakeSeed(), counts: map[string]uint64{}}
-		if st.Values, err = c.all(ctx, matches); err != nil {
-			return Stats{}, err
-		}
 	}
 	return st, nil
 }
 
-// count makes the histogram.
-func (st *Stats) count(matches []*event.Entry, b Breakdown) error {
-	first, last := event.MaxMicros, event.MinMicros
-	for _, m := range []*event.Micros{b.From, b.To} {
-		if m != nil {
-			first, last = min(first, *m), max(last, *m)
-		}
+func (st *Stats) count(m *segment.Matches, b Breakdown) (err error) {
+	st.Total = m.Total()
+	if err := st.countTimes(m, b); err != nil || b.Field == "" {
+		return err
 	}
-	for _, e := range matches {
-		first, last = min(first, e.OccurredAt), max(last, e.OccurredAt)
+	st.Values, err = m.Values(b.Field, b.Top)
+	return err
+}
+
+// countTimes makes the histogram.
+func (st *Stats) countTimes(m *segment.Matches, b Breakdown) error {
+	first, last := event.MaxMicros, event.MinMicros
+	if st.Total > 0 {
+		first, last = m.Span()
+	}
+	for _, reach := range []*event.Micros{b.From, b.To} {
+		if reach != nil {
+			first, last = min(first, *reach), max(last, *reach)
+		}
 	}
 	if st.Interval == (Interval{}) {
 		st.Interval = choose(first, last)
@@ -116,79 +106,13 @@ func (st *Stats) count(matches []*event.Entry, b Breakdown) error {
 	if n > MaxBuckets {
 		return problem.Bad("interval", st.Interval.String(), "makes %d buckets from %s to %s, more than %d: choose a longer one or a shorter time", n, first, last, MaxBuckets)
 	}
+	starts := make([]event.Micros, n)
+	for i := range starts {
+		starts[i] = st.Interval.start(at + int64(i))
+	}
 	st.Histogram = make([]Bucket, n)
-	for i := range st.Histogram {
-		st.Histogram[i].Start = st.Interval.start(at + int64(i))
-	}
-	for _, e := range matches {
-		st.Histogram[st.Interval.bucket(e.OccurredAt)-at].Count++
+	for i, count := range m.Histogram(starts) {
+		st.Histogram[i] = Bucket{Start: starts[i], Count: count}
 	}
 	return nil
-}
-
-// counter counts the values of a field. A field may have as many values as there are matches, so no more
-// than most are held at one time: matches with more are split by a hash of the value, and each half is
-// counted by itself.
-type counter struct {
-	of     func(*event.Entry) event.Text
-	most   int
-	top    int
-	seed   maphash.Seed
-	counts map[string]uint64
-	values Values
-}
-
-// all counts the values of the matches, whose order it changes.
-func (c *counter) all(ctx context.Context, matches []*event.Entry) (Values, error) {
-	present := parted(matches, func(e *event.Entry) bool { return c.of(e).Present })
-	c.values.Absent = uint64(len(matches) - present)
-	err := c.count(ctx, matches[:present], 0)
-	c.cut()
-	return c.values, err
-}
-
-// count counts matches whose values have the same first bits of their hash.
-func (c *counter) count(ctx context.Context, matches []*event.Entry, bits uint) error {
-	if ctx.Err() != nil {
-		return givenUp(ctx)
-	}
-	clear(c.counts)
-	for _, e := range matches {
-		c.counts[c.of(e).Value]++
-		if len(c.counts) > c.most && bits < 64 {
-			half := parted(matches, func(e *event.Entry) bool { return maphash.String(c.seed, c.of(e).Value)>>bits&1 == 0 })
-			if err := c.count(ctx, matches[:half], bits+1); err != nil {
-				return err
-			}
-			return c.count(ctx, matches[half:], bits+1)
-		}
-	}
-	c.values.Distinct += uint64(len(c.counts))
-	for v, n := range c.counts {
-		c.values.Top = append(c.values.Top, ValueCount{v, n})
-		if len(c.values.Top) >= 2*c.top+1024 {
-			c.cut()
-		}
-	}
-	return nil
-}
-
-// cut leaves the most frequent values.
-func (c *counter) cut() {
-	slices.SortFunc(c.values.Top, func(a, b ValueCount) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
-	})
-	c.values.Top = c.values.Top[:min(c.top, len(c.values.Top))]
-}
-
-// parted puts the entries that are in before those that are not and returns how many there are.
-func parted(entries []*event.Entry, in func(*event.Entry) bool) int {
-	n := 0
-	for i, e := range entries {
-		if in(e) {
-			entries[i], entries[n] = entries[n], e
-			n++
-		}
-	}
-	return n
 }

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -14,34 +13,6 @@ import (
 	"countersign/query"
 	"countersign/store"
 )
-
-// A field may have a value of its own in each entry, and then not all are counted at one time.
-func TestValuesAreCountedInPieces(t *testing.T) {
-	const n = 5000
-	entries := make([]*event.Entry, n)
-	counts := map[string]uint64{}
-	for i := range entries {
-		entries[i] = &event.Entry{Seq: uint64(i)}
-		if i%10 != 0 {
-			v := fmt.Sprint("value ", i%3000)
-			entries[i].Detail = event.TextOf(v)
-			counts[v]++
-		}
-	}
-	var want []store.ValueCount
-	for v, n := range counts {
-		want = append(want, store.ValueCount{Value: v, Count: n})
-	}
-	slices.SortFunc(want, store.MoreFrequent)
-	for _, most := range []int{1, 2, 17, 1000, 2699, 2700, 10000} {
-		for _, top := range []int{0, 1, 100, 5000} {
-			got, err := store.CountValues(t.Context(), slices.Clone(entries), query.Detail, most, top)
-			if err != nil || got.Distinct != uint64(len(want)) || got.Absent != n/10 || !slices.Equal(got.Top, want[:min(top, len(want))]) {
-				t.Errorf("%d at a time, the first %d: %d values, %d absent, %d named, %v", most, top, got.Distinct, got.Absent, len(got.Top), err)
-			}
-		}
-	}
-}
 
 // measured is an Observer that keeps what it is told.
 type measured struct {
@@ -64,6 +35,8 @@ func (m *measured) Written(b store.BatchWritten) {
 	defer m.mu.Unlock()
 	m.written = append(m.written, b)
 }
+
+func (m *measured) Kept(store.Kept) {}
 
 func (m *measured) Published(p store.Publication) {
 	m.mu.Lock()

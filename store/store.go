@@ -37,6 +37,7 @@ import (
 	"countersign/event"
 	"countersign/internal/durable"
 	"countersign/problem"
+	"countersign/segment"
 	"countersign/wal"
 )
 
@@ -65,6 +66,9 @@ type Options struct {
 	// LogFileBytes is the size at which the log begins a new file, LogStepBytes how much space it reserves at
 	// a time; 0 means the defaults of package wal.
 	LogFileBytes, LogStepBytes int64
+	// IndexStep is how many open entries get an index in memory at a time, SealEntries how many are moved to files at
+	// a time, a multiple of it; both are multiples of 256. 0 means 8192 and 131072.
+	IndexStep, SealEntries uint64
 }
 
 // Dir is a data directory claimed for this process.
@@ -134,7 +138,6 @@ type Store struct {
 	log      *wal.Log
 	recovery wal.Recovery
 	pins     *pins
-	ranks    ranks
 	integers integers
 
 	snap   atomic.Pointer[snapshot]
@@ -143,6 +146,16 @@ type Store struct {
 
 	requests   chan *request
 	writerDone chan struct{}
+
+	// The keeper's.
+	changes     chan *change // to the writer
+	keeperDone  chan struct{}
+	sealedState *state // as of the last seal
+	cache       *segment.Cache
+	indexStep   uint64
+	sealEntries uint64
+	// mostUnsealed is how many entries may lie in memory before writers wait.
+	mostUnsealed uint64
 
 	published      *published
 	files          *treeFiles // the publisher's
@@ -203,15 +216,23 @@ func (d *Dir) Open(o Options) (*Store, error) {
 		publish:        make(chan chan error),
 		stopping:       make(chan struct{}),
 		publisherDone:  make(chan struct{}),
+		changes:        make(chan *change),
+		keeperDone:     make(chan struct{}),
+		cache:          segment.NewCache(cacheBytes),
+		indexStep:      cmp.Or(o.IndexStep, indexStep),
+		sealEntries:    cmp.Or(o.SealEntries, sealEntries),
 	}
+	s.mostUnsealed = 3 * s.sealEntries
 	if err := s.recover(o); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.path, err)
 	}
 	go s.write() // ends with s.requests; Close waits for it
 	if s.ReadOnly() != nil {
 		close(s.publisherDone)
+		close(s.keeperDone)
 		return s, nil
 	}
+	go s.keep()                                          // ends with s.stopping; Close waits for it
 	go s.publisher(cmp.Or(o.PublishEvery, publishEvery)) // ends with s.stopping; Close waits for it
 	if err := s.recordAside(); err != nil {
 		err = errors.Join(fmt.Errorf("open %s: %w", d.path, err), s.stop())
@@ -302,10 +323,18 @@ func (s *Store) Close() error {
 	default:
 		// The last checkpoint covers every entry; without it (a full disk) the next start publishes one.
 		err = errors.Join(s.publishNow(), s.closeLog())
-		s.published.close()
-		s.files.close()
+		s.closeFiles()
 	}
 	return errors.Join(err, s.dir.Release())
+}
+
+// closeFiles closes what is only read, or was synced as far as anybody relies on it.
+func (s *Store) closeFiles() {
+	s.published.close()
+	s.files.close()
+	snap := s.snap.Load()
+	closeIndexes(snap.indexes)
+	_ = snap.sealed.close()
 }
 
 func (s *Store) hasFailed() bool {
@@ -320,8 +349,7 @@ func (s *Store) hasFailed() bool {
 // abandon closes the files as they are.
 func (s *Store) abandon() {
 	s.log.Abandon()
-	s.published.close()
-	s.files.close()
+	s.closeFiles()
 }
 
 var errClosed = errors.New("the store is closed")
@@ -338,6 +366,7 @@ func (s *Store) stop() error {
 	<-s.writerDone
 	close(s.stopping)
 	<-s.publisherDone
+	<-s.keeperDone
 	return nil
 }
 
@@ -368,7 +397,7 @@ func (t *tail) checkEntry(e *event.Entry) string {
 		return "an entry was received before the one before it"
 	case e.AccountSeq != h.count || e.AccountPrev != prev:
 		return "the chain of an account has a gap"
-	case uint64(len(t.seeds)) <= e.Seq>>8:
+	case uint64(len(t.seeds)) <= e.Seq>>blockBits-t.sealed>>blockBits:
 		return "the seed of a block is missing"
 	}
 	return ""
@@ -378,7 +407,7 @@ func (t *tail) checkFact(e *event.Entry) string {
 	switch {
 	case e.ReceivedAt < t.received:
 		return "an entry was received before the one before it"
-	case uint64(len(t.seeds)) <= e.Seq>>8:
+	case uint64(len(t.seeds)) <= e.Seq>>blockBits-t.sealed>>blockBits:
 		return "the seed of a block is missing"
 	}
 	return ""

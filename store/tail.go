@@ -1,6 +1,9 @@
 package store
 
 import (
+	"slices"
+	"sort"
+
 	"countersign/event"
 	"countersign/merkle"
 	"countersign/wal"
@@ -19,10 +22,12 @@ type head struct {
 type tail struct {
 	next     uint64 // the seq of the next entry
 	received event.Micros
-	keys     map[dedupKey]uint64
+	sealed   uint64              // entries in files; what follows is of those behind them
+	keys     map[dedupKey]uint64 // of the open entries
 	heads    map[string]head
-	seeds    [][32]byte // by seq>>8
-	frames   []wal.Place
+	seeds    [][32]byte // of the blocks from the first open one on
+	frames   []frame
+	grown    int64 // bytes of log since the start
 	tree     tree
 	ring     *keyring
 	// checkpoint is that of the last batch.
@@ -76,7 +81,7 @@ func newDraft(t *tail, below *draft, now event.Micros) *draft {
 
 func (d *draft) next() uint64 { return d.first + uint64(len(d.entries)) }
 
-// find returns the seq under which the key is recorded or about to be.
+// find returns the seq under which the key of an open entry is recorded or about to be.
 func (d *draft) find(k dedupKey) (uint64, bool) {
 	for ; ; d = d.below {
 		if seq, ok := d.keys[k]; ok {
@@ -102,13 +107,13 @@ func (d *draft) head(account string) (head, bool) {
 }
 
 // entry returns an entry that has a number: from the snapshot or from a draft that is not durable yet.
-func (d *draft) entry(seq uint64, s *snapshot) *event.Entry {
+func (d *draft) entry(seq uint64, s *snapshot) (*event.Entry, error) {
 	for ; ; d = d.below {
 		if seq >= d.first {
-			return d.entries[seq-d.first]
+			return d.entries[seq-d.first], nil
 		}
 		if d.below == nil {
-			return s.at(seq)
+			return s.entry(seq)
 		}
 	}
 }
@@ -149,7 +154,7 @@ func (d *draft) seed(block uint64) [32]byte {
 			return d.seeds[block-d.seeds[0].Block].Bytes
 		}
 		if d.below == nil {
-			return d.tail.seeds[block]
+			return d.tail.seeds[block-d.tail.sealed>>blockBits]
 		}
 	}
 }
@@ -205,10 +210,15 @@ func (t *tail) settle(d *draft) {
 	if len(d.entries) == 0 {
 		return
 	}
-	t.frames = append(t.frames, d.place)
+	t.addFrame(d.place, int64(len(d.frame)))
 	t.tree.grow(d.edge, d.blocks, d.roots)
 	t.tree.facts = appendFacts(t.tree.facts, d.entries)
 	t.ring, t.checkpoint = d.ring, d.checkpoint
+}
+
+func (t *tail) addFrame(at wal.Place, bytes int64) {
+	t.grown += bytes
+	t.frames = append(t.frames, frame{at, t.grown})
 }
 
 // appendFacts appends those of the entries that are system facts.
@@ -219,4 +229,15 @@ func appendFacts(facts, entries []*event.Entry) []*event.Entry {
 		}
 	}
 	return facts
+}
+
+// seal forgets what is needed of open entries only.
+func (t *tail) seal(size uint64, keys []dedupKey) {
+	for _, k := range keys {
+		delete(t.keys, k)
+	}
+	t.seeds = slices.Clone(t.seeds[(size-t.sealed)>>blockBits:])
+	first := sort.Search(len(t.frames), func(i int) bool { return t.frames[i].First > size }) - 1
+	t.frames = slices.Clone(t.frames[max(first, 0):]) // the first may reach into what is sealed
+	t.sealed = size
 }

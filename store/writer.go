@@ -43,10 +43,12 @@ func (s *Store) write() {
 			toDisk <- busy
 		}
 		in := requests
-		if ready != nil {
-			in = nil // the batch behind is complete: let the disk catch up
+		if ready != nil || s.snap.Load().unsealed() > s.mostUnsealed {
+			in = nil // the batch behind is complete, or too much is open: let the disk catch up
 		}
 		select {
+		case c := <-s.changes:
+			s.apply(c)
 		case r, open := <-in:
 			if !open {
 				requests = nil
@@ -68,6 +70,17 @@ func (s *Store) write() {
 			}
 		}
 	}
+}
+
+// apply puts the work of the keeper in place.
+func (s *Store) apply(c *change) {
+	if c.sealed != nil {
+		s.tail.seal(c.sealed.size, c.keys)
+	}
+	before := s.snap.Load()
+	s.snap.Store(before.after(c, s.tail.proven()))
+	close(before.old)
+	close(c.done)
 }
 
 // drain takes what waits behind r, up to a batch.
@@ -113,7 +126,9 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 		r.err = nil
 		if r.fact != nil {
 			r.err = s.stageFact(d, r)
-		} else if c := s.stage(d, r); c != nil {
+		} else if c, err := s.stage(d, r); err != nil {
+			r.receipt, r.err = Receipt{}, err
+		} else if c != nil {
 			r.receipt, r.err = Receipt{}, c.refusal(r.entries[c.index])
 			s.recordConflict(d, r, *c)
 		}
@@ -196,7 +211,6 @@ func (s *Store) finish(w written) {
 	s.wanted = probeBytes
 	s.tail.tree.keptTo(s.keptRoots.Load())
 	s.tail.settle(w.draft)
-	s.integers.note(w.draft.entries)
 	s.show(w.draft.entries)
 	for _, r := range w.draft.requests {
 		r.receipt.Checkpoint = w.draft.checkpoint

@@ -36,6 +36,7 @@ func (r *fileReader) walk(o Options, fn func(Batch) error) (Recovery, error) {
 	if err != nil {
 		return Recovery{}, err
 	}
+	names = neededFrom(names, o.From)
 	rec := Recovery{End: Position{Next: o.From}}
 	for i, name := range names {
 		var before *Position
@@ -55,6 +56,17 @@ func (r *fileReader) walk(o Options, fn func(Batch) error) (Recovery, error) {
 			o.Clean.Next, o.Clean.Chain, rec.End.File, rec.End.Offset, rec.End.Next, rec.End.Chain)}
 	}
 	return rec, nil
+}
+
+// neededFrom leaves out the files whose entries all lie before from. They are no longer part of the log: a crash while
+// they were being removed can leave any of them.
+func neededFrom(names []string, from uint64) []string {
+	for i := len(names) - 1; i > 0; i-- {
+		if first, _ := parseFileName(names[i]); first <= from {
+			return names[i:]
+		}
+	}
+	return names
 }
 
 // walkFile reads one file, which follows the end before, or is the first if that is nil.

@@ -141,6 +141,9 @@ func (p *Postgres) start(ctx context.Context) error {
 		}
 	}
 	p.process.kill()
+	if p.db != nil {
+		err = errors.Join(err, p.db.Close())
+	}
 	return fmt.Errorf("start PostgreSQL: %w\n%s", err, p.process.tail())
 }
 

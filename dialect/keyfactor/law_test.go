@@ -310,7 +310,7 @@ func shownBy(t *testing.T, h *keyfactor.Handler, e *event.Entry) *row {
 func TestAnEntryIsMatchedExactlyWhenItsRowAgrees(t *testing.T) {
 	events := 40_000
 	if testing.Short() {
-		events = 8_000
+		events = 4_000
 	}
 	h := keyfactor.New(keyfactor.Deps{Trail: unpublished{}})
 	r := seeded(t)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ const (
 type ExportOptions struct {
 	Query
 	Format string // NDJSON, the one meant when it is empty, or CSV
+	// Proof asks for what proves the entries, so that the export can be verified offline. It cannot be gone on with.
+	Proof bool
 	// From is how far an export with the same Query and Format has come before it broke off. What is written
 	// then, put after the From.Bytes that there are, makes what one unbroken export would have written. nil
 	// begins anew. With From there must be no Query.Sort.
@@ -55,8 +58,11 @@ type Progress struct {
 // held to what was received. Progress is how far it came, also when there is an error; ErrIncomplete is in
 // every error that is about an answer that ended early.
 func (c *Client) Export(ctx context.Context, o ExportOptions, w io.Writer) (Progress, error) {
-	x := exporter{w: w, csv: o.Format == CSV, advanced: o.Advanced}
+	x := exporter{w: w, csv: o.Format == CSV, proof: o.Proof, advanced: o.Advanced}
 	v := o.Query.values()
+	if o.Proof {
+		v.Set("proof", "true")
+	}
 	switch o.Format {
 	case "", NDJSON, CSV:
 		if o.Format != "" {
@@ -66,8 +72,8 @@ func (c *Client) Export(ctx context.Context, o ExportOptions, w io.Writer) (Prog
 		return Progress{}, fmt.Errorf("export: format %q is not known: it must be %s or %s", o.Format, NDJSON, CSV)
 	}
 	if o.From != nil {
-		if o.Sort != "" || o.From.Complete {
-			return *o.From, errors.New("export: only an incomplete export without a sort can be gone on with")
+		if o.Sort != "" || o.From.Complete || o.Proof && o.From.Bytes > 0 {
+			return *o.From, errors.New("export: only an incomplete export without a sort and without proof can be gone on with")
 		}
 		x.at = *o.From
 		v.Set("as_of", strconv.FormatUint(x.at.TreeSize, 10))
@@ -83,6 +89,7 @@ func (c *Client) Export(ctx context.Context, o ExportOptions, w io.Writer) (Prog
 type exporter struct {
 	w        io.Writer
 	csv      bool
+	proof    bool
 	advanced func(Progress)
 	at       Progress // what w has
 	b        []byte   // received, not yet written: whole records, then a part of one
@@ -176,11 +183,25 @@ func (x *exporter) pass(r io.Reader) error {
 			}
 			continue
 		}
+		if x.proves(record) {
+			continue
+		}
 		x.received++
 		next.Rows++
-		last = record
+		if !x.proof { // else nothing goes on from it
+			last = record
+		}
 	}
 	return x.write(done, last, next)
+}
+
+// proves tells whether the record is no entry but part of the proof: its header, or hashes. No entry begins so.
+func (x *exporter) proves(record []byte) bool {
+	first, second := `{"countersign_export":`, `{"hashes":`
+	if x.csv {
+		first, second = "export,", "hashes,"
+	}
+	return x.proof && (bytes.HasPrefix(record, []byte(first)) || bytes.HasPrefix(record, []byte(second)))
 }
 
 // write writes the first n bytes received, the last row of which is given, and remembers that.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"countersign/bundle"
 	"countersign/client"
 	"countersign/event"
 	"countersign/problem"
@@ -98,6 +99,34 @@ func TestAnExportCutAtAnyByteIsToldAndGoneOnWith(t *testing.T) {
 			t.Errorf("%s without the end of the answer: %+v, %v", format, p, err)
 		}
 		cut.at = -1
+	}
+}
+
+func TestAnExportWithProofIsHandedOnWhole(t *testing.T) {
+	cut := &cutter{at: -1}
+	tr := newTrail(t, func(next http.Handler) http.Handler { cut.next = next; return cut })
+	c := tr.client(t)
+	fill(t, c, "example/app", 0, 100)
+	for _, format := range []string{client.NDJSON, client.CSV} {
+		o := client.ExportOptions{Query: client.Query{Text: "source:=example/app"}, Format: format, Proof: true}
+		var got bytes.Buffer
+		cut.at = -1
+		p, err := c.Export(t.Context(), o, &got)
+		if err != nil || !p.Complete || p.Rows != 100 || p.Bytes != int64(got.Len()) {
+			t.Fatalf("%s: %+v, %v", format, p, err)
+		}
+		if _, proof, ok := bundle.ExportKind(got.Bytes()); !ok || !proof {
+			t.Errorf("%s: it is no export with proof: %.200s", format, got.String())
+		}
+		cut.at = got.Len() - 100
+		p, err = c.Export(t.Context(), o, io.Discard)
+		if !errors.Is(err, client.ErrIncomplete) || p.Complete || p.Rows != 100 {
+			t.Errorf("%s cut: %+v, %v", format, p, err)
+		}
+		cut.at, o.From = -1, &p
+		if _, err := c.Export(t.Context(), o, io.Discard); err == nil || !strings.Contains(err.Error(), "without proof can be gone on with") {
+			t.Errorf("%s: %v", format, err)
+		}
 	}
 }
 

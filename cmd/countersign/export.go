@@ -23,8 +23,13 @@ func newExport() *cobra.Command {
 record of the file says that it is complete and how many entries it has.
 
 It writes to FILE.part, and renames that only when all of it is there and on the disk. When it breaks off, the
-same command with --resume goes on where it ended; the file is then the same as if it had not.`,
+same command with --resume goes on where it ended; the file is then the same as if it had not.
+
+With --proof the file holds what proves each entry, and whoever has the trail's key can check it without the server:
+countersign verify FILE --key KEYS. Only the export of a range of seq (seq:0..4711, or no query at all), or of all of
+an account (account.id:=ID), can also prove that nothing of it is missing. Such an export begins anew when it breaks off.`,
 		Example: `  countersign export --from 2026-01-01 --to 2026-03-31 --out quarter.ndjson
+  countersign export --proof --out acme.ndjson account.id:=acme
   countersign export --format csv --out roles.csv resource.type:ROLE
   countersign export --resume --out quarter.ndjson
   countersign export --out - action:DELETE | gzip > deleted.ndjson.gz`,
@@ -35,6 +40,7 @@ same command with --resume goes on where it ended; the file is then the same as 
 	f.StringVar(&x.job.Format, "format", client.NDJSON, "ndjson or csv")
 	f.StringVar(&x.out, "out", "", "file to write, - for standard output (required)")
 	f.BoolVar(&x.resume, "resume", false, "go on with the export to FILE that broke off")
+	f.BoolVar(&x.job.Proof, "proof", false, "with what proves the entries, for countersign verify")
 	f.BoolVar(&x.force, "force", false, "write over FILE, and begin anew if there is a part of it")
 	completeFlag(cmd, "format", client.NDJSON, client.CSV)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -55,7 +61,7 @@ same command with --resume goes on where it ended; the file is then the same as 
 		x.job.Text, x.job.From, x.job.To, x.job.AsOf = q.Text, q.From, q.To, q.AsOf
 		x.again = cmd.Flags().Changed("format") || q != client.Query{}
 		if x.out == "-" {
-			_, err := c.Export(cmd.Context(), client.ExportOptions{Query: q, Format: x.job.Format}, cmd.OutOrStdout())
+			_, err := c.Export(cmd.Context(), client.ExportOptions{Query: q, Format: x.job.Format, Proof: x.job.Proof}, cmd.OutOrStdout())
 			return explainQuery(err, q)
 		}
 		return explainQuery(x.run(cmd.Context(), cmd.OutOrStdout()), q)
@@ -82,6 +88,8 @@ func (x *export) check(stdout io.Writer) error {
 		return misused("--format is ndjson or csv, not %q", x.job.Format)
 	case x.resume && x.force:
 		return misused("--resume goes on with what there is, --force begins anew: give one of them")
+	case x.resume && x.job.Proof:
+		return misused("an export with proof cannot be gone on with: begin anew with --force")
 	case x.out == "-" && (x.resume || x.force):
 		return misused("--resume and --force go with a file")
 	case x.out == "-" && isTerminal(stdout):
@@ -100,6 +108,7 @@ func (x *export) run(ctx context.Context, stdout io.Writer) error {
 	at, err := x.c.Export(ctx, client.ExportOptions{
 		Query:  p.job.query(),
 		Format: p.job.Format,
+		Proof:  p.job.Proof,
 		From:   &p.job.Progress,
 		Advanced: func(at client.Progress) {
 			p.advance(at, time.Now())
@@ -168,8 +177,8 @@ func (x *export) explain(ctx context.Context, p *part, err error) error {
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	if p.job.Progress.Bytes == 0 {
-		return errors.Join(err, p.abandon())
+	if p.job.Progress.Bytes == 0 || p.job.Proof {
+		return errors.Join(err, p.discard())
 	}
 	if keepErr := p.keep(); keepErr != nil {
 		return errors.Join(err, keepErr)

@@ -1,8 +1,8 @@
 // Command countersign is the audit-trail server for certificate estates and everything around it: the
-// server, its command line, and (later) the offline verifier. Each subcommand has a file: parse, call,
+// server, its command line, and the offline verifier. Each subcommand has a file: parse, call,
 // print; what it does is in the packages it calls.
 //
-// Exit codes: 0 done, 1 failed, 2 misused.
+// Exit codes: 0 done, 1 failed, 2 misused, 3 evidence of tampering or damage (verify).
 package main
 
 import (
@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	exitFailed  = 1
-	exitMisused = 2
+	exitFailed   = 1
+	exitMisused  = 2
+	exitTampered = 3
 )
 
 func main() {
@@ -46,6 +47,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "see '%s --help'\n", cmd.CommandPath())
 		return exitMisused
 	}
+	if _, tampered := errors.AsType[evidenceError](err); tampered {
+		return exitTampered
+	}
 	if next := advice(err); next != "" {
 		fmt.Fprintln(stderr, next)
 	}
@@ -64,7 +68,7 @@ scripts already speak: DigiCert ONE Account Manager and its own /api/v1.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newKey(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newKey(), newVerify(), newVersion())
 	root.AddCommand(newSearch(), newTail(), newExport(), newCompletion())
 	root.AddCommand(resourceCommands()...)
 	return root

@@ -24,6 +24,7 @@ type job struct {
 	To       string          `json:"to"`
 	AsOf     *uint64         `json:"as_of,omitempty"` // as asked for
 	Format   string          `json:"format"`
+	Proof    bool            `json:"proof,omitempty"`
 	Progress client.Progress `json:"progress"`
 }
 
@@ -135,6 +136,9 @@ func (p *part) load(wanted job, said bool) error {
 	if p.job.Server != wanted.Server {
 		return fmt.Errorf("%s is of the server %s, not %s, which has other entries: begin anew with --force", partName(out), p.job.Server, wanted.Server)
 	}
+	if p.job.Proof {
+		return fmt.Errorf("%s is of an export with proof, which cannot be gone on with: begin anew with --force", partName(out))
+	}
 	if said && !p.job.same(wanted) {
 		return fmt.Errorf("%s is of another export (query %q, from %q, to %q, format %s): leave these out, or begin anew with --force",
 			partName(out), p.job.Text, p.job.From, p.job.To, p.job.Format)
@@ -210,6 +214,12 @@ func (p *part) abandon() error {
 		return p.f.Close()
 	}
 	return errors.Join(os.Remove(partName(p.out)), removeIfThere(jobName(p.out)), p.f.Close())
+}
+
+// discard closes and removes a part that nothing can go on with.
+func (p *part) discard() error {
+	p.job.Progress.Bytes = 0
+	return p.abandon()
 }
 
 // finish gives a complete part its name, once all of it is on the disk. It is closed last: until the job is gone

@@ -2,7 +2,9 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"time"
@@ -13,6 +15,7 @@ import (
 // scriptCommands are what the stories need beside testscript's own.
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"await": await,
+	"exits": exits,
 	"tty":   tty,
 }
 
@@ -30,6 +33,23 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s has no %s: %s", args[0], args[1], got)
+}
+
+// exits CODE COMMAND... runs a command that must end with this code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want, err := strconv.Atoi(args[0]); err != nil || code != want {
+		ts.Fatalf("%v: exit code %d, want %s", args[1:], code, args[0])
+	}
 }
 
 // tty WIDTH FILE COMMAND... runs a command on a terminal of so many columns and keeps what it shows.

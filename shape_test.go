@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"report":               {"bundle", "event", "identity", "internal/durable", "merkle", "problem", "query", "store"},
 	"salts":                {"internal/durable"},
 	"segment":              {"bitmap", "event", "internal/durable", "query"},
-	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "store", "web"},
+	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "store", "verify", "web"},
 	"store":                {"bodies", "event", "ids", "internal/durable", "merkle", "problem", "query", "salts", "segment", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},
 	"verify":               {"bundle", "event", "internal/durable", "merkle", "query", "wal"},

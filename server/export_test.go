@@ -14,6 +14,11 @@ func (s *Server) SetPace(grace, write, stop time.Duration) {
 	s.pace.header, s.pace.grace, s.pace.write, s.pace.stop = grace, grace, write, stop
 }
 
+// SetChecks makes checks begin at once and run as fast as they can.
+func (s *Server) SetChecks(every time.Duration) {
+	s.firstCheck, s.checkPace, s.cfg.CheckEvery = every, 0, every
+}
+
 // SetHandler puts h in place of the ServeHTTP of every API.
 func (s *Server) SetHandler(h http.HandlerFunc) {
 	for i := range s.dialects {

@@ -139,6 +139,9 @@ func (c *Config) checkProof() error {
 			return fmt.Errorf("--origin %q cannot name a trail: %w", c.Origin, err)
 		}
 	}
+	if c.CheckEvery < 0 {
+		return errors.New("--check-every must not be negative; 0 is never")
+	}
 	if c.CheckpointFile == "" {
 		return nil
 	}

@@ -36,6 +36,7 @@ type metrics struct {
 	writeFailures                                        prometheus.Counter
 
 	publishFailures *prometheus.CounterVec
+	checks          *prometheus.CounterVec
 	publishedAt     atomic.Int64 // when this process last published a checkpoint, in Unix nanoseconds; 0 for never
 
 	querySeconds *prometheus.HistogramVec
@@ -64,6 +65,10 @@ func newMetrics() *metrics {
 	m.publishFailures = m.counters("publish_failures_total", "Checkpoints that could not be published, or not be written to the checkpoint file.", "what")
 	for _, what := range [...]string{publishCheckpoint, publishFile} {
 		m.publishFailures.WithLabelValues(what) // a counter that is there can be watched
+	}
+	m.checks = m.counters("checks_total", "Checks of the directory against its own checkpoints, by what they found.", "outcome")
+	for _, outcome := range [...]string{checkClean, checkFindings, checkFailed} {
+		m.checks.WithLabelValues(outcome)
 	}
 	m.querySeconds = m.histograms("query_duration_seconds", "Queries, without what the dialects do; for each with the reader's time.", quickSeconds, "kind")
 	m.workSeconds = m.histograms("background_duration_seconds", "Pieces of background work: index, seal, merge_indexes, merge_ids.", slowSeconds, "work")
@@ -214,6 +219,13 @@ func (m *metrics) Written(b store.BatchWritten) {
 const (
 	publishCheckpoint = "checkpoint"
 	publishFile       = "file"
+)
+
+// What a check of the directory ends with.
+const (
+	checkClean    = "clean"
+	checkFindings = "findings"
+	checkFailed   = "failed"
 )
 
 // Published implements store.Observer.

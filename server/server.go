@@ -72,6 +72,8 @@ type Config struct {
 	CheckpointFile string
 	// OpenEntries lets anybody read the tiles of entries.
 	OpenEntries bool
+	// CheckEvery is how often the directory is compared with its own checkpoints while it is served; 0 is never.
+	CheckEvery time.Duration
 
 	NoPreallocate bool
 	Version       string       // of the program, for the record of its starts
@@ -80,6 +82,9 @@ type Config struct {
 
 // DefaultSignInLimit is what the command sets.
 func DefaultSignInLimit() Rates { return Rates{{60, time.Minute}} }
+
+// DefaultCheckEvery is what the command sets.
+const DefaultCheckEvery = 24 * time.Hour
 
 // Server is an open data directory and the APIs over it.
 type Server struct {
@@ -98,7 +103,10 @@ type Server struct {
 	perToken *limits[string]       // by the id of the credential
 	guesses  *limits[netip.Prefix] // failed sign-ins, by origin
 
-	stopping   context.Context // ends the streams, which would never end by themselves
+	firstCheck time.Duration // after the start
+	checkPace  int64         // bytes a second
+
+	stopping   context.Context // ends the streams, which would never end by themselves, and the checks
 	endStreams context.CancelFunc
 
 	gate    sync.RWMutex // held for reading by each request under way
@@ -142,7 +150,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, pace: defaultPace, metrics: newMetrics(),
+		cfg: cfg, log: cfg.Logger, pace: defaultPace, metrics: newMetrics(), firstCheck: firstCheck, checkPace: checkBytesPerSecond,
 		perToken: newLimits[string](cfg.RateLimit), guesses: newLimits[netip.Prefix](cfg.SignInLimit),
 	}
 	dir, err := store.Claim(cfg.Data)
@@ -256,6 +264,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 	if err := s.recordStart(requests); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	checked := make(chan struct{})
+	go func() { // ends with s.stopping, waited for below
+		defer close(checked)
+		s.checks()
+	}()
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(l) }() // ends with l, waited for below
 	if _, err := fmt.Fprintf(stdout, "listening on %s\n", s.URL(l)); err != nil {
@@ -271,6 +284,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 	}
 	s.stop(web, cancel)
 	<-served
+	<-checked
 	return failed
 }
 

@@ -22,6 +22,7 @@ func (c *Config) settings() map[string]string {
 		"keyfactor-path":  c.KeyfactorPath,
 		"tls-self-signed": strconv.FormatBool(c.TLSSelfSigned), "insecure-http": strconv.FormatBool(c.InsecureHTTP),
 		"origin": c.Origin, "checkpoint-file": c.CheckpointFile, "open-entries": strconv.FormatBool(c.OpenEntries),
+		"check-every":    c.CheckEvery.String(),
 		"no-preallocate": strconv.FormatBool(c.NoPreallocate),
 		"rate-limit":     c.RateLimit.String(), "sign-in-limit": c.SignInLimit.String(),
 		"version": c.Version,

@@ -33,6 +33,7 @@ ASCII characters) that is the token, and nothing is shown.`,
 	f.StringVar(&cfg.Data, "data", "", "data directory (required)")
 	f.StringVar(&cfg.Origin, "origin", "", "name of the trail in its checkpoints, fixed at the first start (made up when none is given)")
 	f.StringVar(&cfg.CheckpointFile, "checkpoint-file", "", "file on another volume that gets every published checkpoint, and is compared with the directory at each start")
+	f.DurationVar(&cfg.CheckEvery, "check-every", server.DefaultCheckEvery, "how often to compare the directory with its own checkpoints; 0 is never")
 	f.BoolVar(&cfg.OpenEntries, "open-entries", false, "let anybody read /tile/entries, and not only monitors")
 	f.BoolVar(&cfg.NoPreallocate, "no-preallocate", false, "do not reserve space for the log ahead")
 	listenFlags(f, &cfg)

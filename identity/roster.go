@@ -70,6 +70,9 @@ func (d *Directory) Roster(accounts []string) Roster {
 	return r
 }
 
+// Reaches reports whether the caller may do p in the account or in divisions of it.
+func (c Caller) Reaches(p Permission, account string) bool { return c.mayInPart(p, account) }
+
 func (u *user) manages() bool {
 	return slices.ContainsFunc(u.Applications, func(a Application) bool {
 		return slices.ContainsFunc(a.Permissions, func(p string) bool { return strings.HasPrefix(p, managePermission) })

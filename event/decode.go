@@ -16,7 +16,7 @@ import (
 // them; a reader of our own exports drops them (Decoder.AllowServerFields). Every member that
 // AppendEntryJSON or the native API adds to an event must stand here.
 var serverFields = []string{
-	"account_prev", "account_seq", "checkpoint", "kind", "proof", "received_at", "recorded_by", "seq", "statement",
+	"account_prev", "account_seq", "checkpoint", "kind", "leaf", "proof", "received_at", "recorded_by", "seed", "seq", "statement",
 }
 
 // Decode reads one event from JSON, strictly: RFC 8259 without duplicate names, valid UTF-8 only, no

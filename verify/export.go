@@ -107,6 +107,7 @@ type exportCheck struct {
 	later        []chainLink // for chains, where the rows are not in the order of the trail
 	accounts     map[string]uint32
 	names        []string
+	each         func(*event.Entry) // told of each row, in order; it may be nil
 }
 
 func newExportCheck(r *Report, h *bundle.ExportHeader) *exportCheck {
@@ -128,6 +129,9 @@ func (c *exportCheck) row(w *checkedRow) {
 	}
 	where := recordName(w.record)
 	c.place(where, e, w)
+	if c.each != nil {
+		c.each(e)
+	}
 	if e.Seq >= c.head.TreeSize {
 		c.report.findEntry(Added, where, e.Seq, "the export is of the first %d entries", c.head.TreeSize)
 		return

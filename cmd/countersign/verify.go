@@ -38,17 +38,19 @@ func newVerify() *cobra.Command {
 		Long: `Verify checks evidence without the server and without the network. It trusts the keys that you give it and nothing
 else, so get them from somebody else than the evidence: countersign key show prints them where the server runs.
 
-  FILE              the proof of an entry (text or JSON), or an export that was made with --proof (NDJSON or CSV)
+  FILE              the proof of an entry (text or JSON), an export that was made with --proof (NDJSON or CSV), or an
+                    evidence pack (evidence.zip)
   --data DIR        a whole data directory; a server may run on it
   --from, --to      two checkpoints, with the consistency proof that connects them (--proof)
 
 A checkpoint that you kept tells whether a directory was rolled back or written anew: give it with --checkpoint.
 
-What holds is printed with its level: A, the rows are genuine; C, nothing of the population is missing either. Exit 0:
-all is as it should be. 1: it could not be checked. 3: evidence of tampering or damage; what and where is named. The page
+What holds is printed with its level: A, the rows are genuine; B, rows, queries and counts were fixed in the trail; C,
+nothing of the population is missing either. Exit 0: all is as it should be. 1: it could not be checked. 3: evidence of tampering or damage; what and where is named. The page
 docs/verify.md says what each proves and what it does not.`,
 		Example: `  countersign verify --key trail.vkey event.tlog-proof
   countersign verify --key trail.vkey quarter.ndjson
+  countersign verify --key trail.vkey evidence.zip
   countersign verify --key trail.vkey --data /var/lib/countersign --checkpoint kept-2026-01.txt
   countersign verify --key trail.vkey --from older.txt --to newer.txt --proof consistency.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -204,6 +206,15 @@ func readSmall(name string, most int64) ([]byte, error) {
 }
 
 func (v *verification) checkFile(ctx context.Context, o verify.Options) (*verify.Report, error) {
+	if pack, size, err := openPack(v.file); err != nil {
+		return nil, err
+	} else if pack != nil {
+		defer pack.Close()
+		progress, done := v.bar(-1) // what it holds is larger than it is
+		defer done()
+		o.Progress = progress
+		return verify.Pack(ctx, pack, size, o)
+	}
 	in, size, err := openInput(v.stdin, v.file)
 	if err != nil {
 		return nil, err
@@ -213,6 +224,24 @@ func (v *verification) checkFile(ctx context.Context, o verify.Options) (*verify
 	defer done()
 	o.Progress = progress
 	return verify.File(ctx, in, o)
+}
+
+// openPack opens a file that is an archive, and returns nil for any other, also for standard input.
+func openPack(name string) (f *os.File, size int64, err error) {
+	if name == "-" {
+		return nil, 0, nil
+	}
+	if f, err = os.Open(name); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	var start [4]byte
+	if err == nil && info.Mode().IsRegular() {
+		if n, _ := f.ReadAt(start[:], 0); string(start[:n]) == "PK\x03\x04" {
+			return f, info.Size(), nil
+		}
+	}
+	return nil, 0, errors.Join(err, f.Close())
 }
 
 func (v *verification) checkData(ctx context.Context, o verify.Options) (*verify.Report, error) {

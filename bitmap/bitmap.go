@@ -144,17 +144,19 @@ func (s Set) Batches() iter.Seq[[]uint32] {
 	}
 }
 
-// From yields the rows from the given one on in ascending order.
-func (s Set) From(row uint32) iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
-		rows := s.roaring().Iterator()
-		rows.AdvanceIfNeeded(row)
-		for rows.HasNext() {
-			if !yield(rows.Next()) {
-				return
-			}
-		}
+// Take returns the rows that have the given rank and the next ones, at most n.
+func (s Set) Take(rank, n int) []uint32 {
+	n = min(n, s.Len()-rank)
+	if n <= 0 {
+		return nil
 	}
+	rows := s.roaring().Iterator()
+	rows.AdvanceIfNeeded(s.Select(rank))
+	out := make([]uint32, n)
+	for i := range out {
+		out[i] = rows.Next()
+	}
+	return out
 }
 
 // MemoryBytes returns about how much memory the set takes.

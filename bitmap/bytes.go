@@ -132,7 +132,7 @@ func (c *checker) container(first uint32, size int, run bool) error {
 	if first >= c.n {
 		return errors.New("a row past the last")
 	}
-	most := c.n - first // rows that there are, at most 2^16
+	most := min(c.n-first, 1<<16) // rows that there are
 	switch {
 	case run:
 		return c.runs(size, most)

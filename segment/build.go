@@ -138,7 +138,7 @@ func (b *builder) writeAttributes() {
 	for _, name := range rest {
 		unsure = append(unsure, bitmap.Of(rows[name]...))
 	}
-	b.unsure.ref = writeSet(b.w, bitmap.Union(unsure...))
+	b.unsure.ref = b.w.set(bitmap.Union(unsure...))
 }
 
 // maxAttributes is how many attributes have a column.

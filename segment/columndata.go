@@ -28,10 +28,10 @@ func (d *columnData) write(w *writer) *column {
 		dict.add(v)
 	}
 	c.values.pages.ref = dict.finish()
-	c.unsure.ref = writeSet(w, d.unsure)
+	c.unsure.ref = w.set(d.unsure)
 	c.form = d.form()
 	if !c.everPresent && c.form != dense {
-		c.present.ref = writeSet(w, d.present())
+		c.present.ref = w.set(d.present())
 	}
 	switch c.form {
 	case bitmaps:
@@ -69,10 +69,10 @@ func (d *columnData) writeSets(w *writer, c *column) {
 	sets := setsOf(d.codes, c.unknownCode())
 	var table []byte
 	for _, s := range sets[1:c.unknownCode()] {
-		table = appendRef(table, writeSet(w, s))
+		table = appendRef(table, w.set(s))
 	}
 	c.sets.ref = w.block(table)
-	c.unknown.ref = writeSet(w, sets[c.unknownCode()])
+	c.unknown.ref = w.set(sets[c.unknownCode()])
 }
 
 func (d *columnData) writeCodes(w *writer, c *column) {

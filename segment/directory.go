@@ -149,7 +149,7 @@ func (s *Segment) open() (err error) {
 	if string(head[:len(magic)]) != magic {
 		return bad(0, "not an index segment")
 	}
-	if sum := binary.LittleEndian.Uint32(head[headerBytes-4:]); sum != crc32.Checksum(head[:headerBytes-4], castagnoli) {
+	if sum := binary.LittleEndian.Uint32(head[headerBytes-4:]); sum != crc32.Checksum(head[:headerBytes-4], castagnoli) && !s.unsummed {
 		return bad(0, "the header's checksum is wrong")
 	}
 	if f := binary.LittleEndian.Uint32(head[len(magic):]); f != formatNumber {
@@ -160,7 +160,7 @@ func (s *Segment) open() (err error) {
 	if string(t[trailerBytes-len(trailerMagic):]) != trailerMagic {
 		return bad(at, "the trailer is missing: the file was cut off or more was written to it")
 	}
-	if sum := binary.LittleEndian.Uint32(t[24:]); sum != crc32.Checksum(t[:24], castagnoli) {
+	if sum := binary.LittleEndian.Uint32(t[24:]); sum != crc32.Checksum(t[:24], castagnoli) && !s.unsummed {
 		return bad(at, "the trailer's checksum is wrong")
 	}
 	if n := binary.LittleEndian.Uint64(t); n != uint64(len(s.data)) {

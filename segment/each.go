@@ -12,7 +12,7 @@ import (
 
 const (
 	rankedAtOnce = 1 << 16 // seqs
-	heldEntries  = 1 << 11
+	heldEntries  = 1 << 9
 	heldBytes    = 32 << 20
 )
 

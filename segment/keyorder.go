@@ -80,7 +80,9 @@ func collect(runs []keyed, at []span, n int) (groups []group) {
 			if next[i] == r.len() || compareKeys(keys[i], k) != 0 {
 				continue
 			}
-			_, at[i].to = r.around(k, next[i], r.len())
+			if _, at[i].to = r.around(k, next[i], r.len()); at[i].to <= at[i].from {
+				panic(&CorruptError{Offset: -1, What: "an order that contradicts itself"})
+			}
 			if next[i] = at[i].to; next[i] < r.len() {
 				keys[i] = r.key(next[i])
 			}

@@ -225,7 +225,7 @@ func (g *merger) writeColumns() {
 		unsure = append(unsure, g.targets[i].set(rows)...)
 	}
 	slices.Sort(unsure)
-	g.unsure.ref = writeSet(g.w, bitmap.Of(unsure...))
+	g.unsure.ref = g.w.set(bitmap.Of(unsure...))
 }
 
 // writeColumn merges the columns of a field.

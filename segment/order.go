@@ -39,14 +39,22 @@ func (s *Segment) places(rows bitmap.Set) bitmap.Set {
 			out = append(out, s.place(row))
 		}
 		slices.Sort(out)
-		return bitmap.Of(out...)
+		return s.distinct(bitmap.Of(out...), n)
 	}
 	in := rows.Dense(uint32(s.rows))
 	out := make([]uint64, (s.entries+63)/64+1)
 	for i := range pagesOf(s.rows) {
 		s.placePage(i, in, out)
 	}
-	return bitmap.OfDense(out[:len(out)-1])
+	return s.distinct(bitmap.OfDense(out[:len(out)-1]), n)
+}
+
+// distinct returns the places of n rows, which must be as many.
+func (s *Segment) distinct(places bitmap.Set, n int) bitmap.Set {
+	if places.Len() != n {
+		s.fail(s.order.pages.block, "two rows have the same place")
+	}
+	return places
 }
 
 // placePage moves the rows of one page from in to out, whose last word is room to write to.

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"cmp"
+	"math"
 
 	"countersign/event"
 	"countersign/query"
@@ -38,13 +39,17 @@ func selectKey(runs []run, rank int) (k key, at []span, before int) {
 		left[i] = span{0, r.len()}
 	}
 	at = make([]span, len(runs))
-	chance := uint64(1)
+	chance, last := uint64(1), math.MaxInt
 	for try := 0; ; try++ {
 		lows, remaining := 0, 0
 		for _, l := range left {
 			lows += l.from
 			remaining += l.to - l.from
 		}
+		if rank < lows || remaining <= rank-lows || remaining >= last {
+			panic(&CorruptError{Offset: -1, What: "an order that contradicts itself"})
+		}
+		last = remaining
 		// As long as the runs follow each other, the match is where it would be if they were one list. If they do not, any
 		// match halves what remains, more or less.
 		pick := rank - lows

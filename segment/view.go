@@ -84,8 +84,8 @@ func (r *ranking) page(from, n int) ([]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(seqs) != n {
-		return nil, fmt.Errorf("index: a page of %d matches has %d", n, len(seqs))
+	if len(seqs) != n { // every block is as it was written, and yet they contradict each other
+		return nil, &CorruptError{Offset: -1, What: fmt.Sprintf("a page of %d matches has %d", n, len(seqs))}
 	}
 	if r.desc {
 		for i, j := 0, n-1; i < j; i, j = i+1, j-1 {

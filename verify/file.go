@@ -9,7 +9,8 @@ import (
 	"countersign/bundle"
 )
 
-// File checks a file of evidence; what kind it is, its first bytes tell.
+// File checks a file of evidence that is read from its beginning to its end: any but a pack. What kind it is, its first
+// bytes tell.
 func File(ctx context.Context, r io.Reader, o Options) (*Report, error) {
 	in := bufio.NewReader(&counting{ctx: ctx, r: r, tell: o.Progress})
 	start, err := in.Peek(1024)
@@ -34,8 +35,10 @@ func File(ctx context.Context, r io.Reader, o Options) (*Report, error) {
 		return nil, notChecked("this is a consistency proof, which connects two checkpoints: give these too (--from, --to)")
 	case bytes.Contains(start, []byte("\n\n\u2014 ")):
 		return nil, notChecked("this is a checkpoint; by itself it proves nothing: give it beside a data directory (--checkpoint) or another one (--from, --to)")
+	case bytes.HasPrefix(start, []byte("PK\x03\x04")):
+		return nil, notChecked("an evidence pack cannot be read from a pipe: name the file")
 	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
 		return nil, notChecked("the file is compressed with gzip: unpack it")
 	}
-	return nil, notChecked("this is neither the proof of an entry nor an export with proof")
+	return nil, notChecked("this is neither the proof of an entry, nor an export with proof, nor an evidence pack")
 }

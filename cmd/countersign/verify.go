@@ -34,7 +34,7 @@ func newVerify() *cobra.Command {
 	var v verification
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
-		Short: "Check a proof, an export, a data directory or two checkpoints, offline",
+		Short: "Check a proof, an export, a pack, a data directory or two checkpoints, offline",
 		Long: `Verify checks evidence without the server and without the network. It trusts the keys that you give it and nothing
 else, so get them from somebody else than the evidence: countersign key show prints them where the server runs.
 

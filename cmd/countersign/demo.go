@@ -64,7 +64,7 @@ func runDemo(ctx context.Context, cfg server.Config, events int, stdout io.Write
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	now := time.Now()
-	d := demo{estate: testkit.NewEstate(demoSeed, now), events: events, now: now, keyfactorPath: cfg.KeyfactorPath}
+	d := demo{estate: testkit.NewEstate(demoSeed, now), events: events, now: now, dir: dir, keyfactorPath: cfg.KeyfactorPath}
 	if err := d.fill(ctx, dir); err != nil {
 		return fmt.Errorf("fill the demo: %w", err)
 	}
@@ -90,6 +90,7 @@ type demo struct {
 	events int
 	now    time.Time
 	token  string
+	dir    string
 	// keyfactorPath is where the server will have that API.
 	keyfactorPath string
 }
@@ -104,7 +105,7 @@ func (d *demo) fill(ctx context.Context, dir string) error {
 	if err != nil {
 		return errors.Join(err, claimed.Release())
 	}
-	s, err := claimed.Open(store.Options{DedupKey: key})
+	s, err := claimed.Open(store.Options{DedupKey: key, Origin: "demo.example.com/trail"})
 	if err != nil {
 		return errors.Join(err, claimed.Release())
 	}
@@ -253,6 +254,19 @@ func (d *demo) explain(w io.Writer, base, cert string) error {
 		ca, event.MicrosOf(d.now.Truncate(time.Second)))
 	get("and find it", "/api/v1/events?q="+url.QueryEscape("source:=example/portal"))
 	get("export a filtered trail as NDJSON", "/api/v1/events/export?q="+url.QueryEscape("resource.type:ROLE"))
+	p.line("")
+	p.line("# -- Proof: that an entry is in the trail, with these values, checked without the server")
+	p.line("# the key, from whom you trust: here from the directory itself")
+	program, err := os.Executable()
+	if err != nil {
+		program = "countersign"
+	}
+	p.line("%q key show --data %q > countersign.vkey", program, d.dir)
+	p.line("# the proof of the first entry")
+	p.line(`curl -sS%s -H "x-api-key: $KEY" "$URL/api/v1/events/0/proof" > proof.json`, ca)
+	p.line("%q verify --key countersign.vkey proof.json", program)
+	p.line("# a checkpoint to keep: no token is needed, and nothing up to it can be changed unseen")
+	p.line(`curl -sS%s "$URL/checkpoint"`, ca)
 	p.line("")
 	return p.err
 }

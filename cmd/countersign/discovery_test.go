@@ -136,7 +136,7 @@ func demoLines(ctx context.Context, t *testing.T, part string) (settings, lines 
 		switch line := scan.Text(); {
 		case strings.HasPrefix(line, "URL="), strings.HasPrefix(line, "KEY="):
 			settings = append(settings, line)
-		case strings.HasPrefix(line, "curl ") && strings.Contains(line, part):
+		case (strings.HasPrefix(line, "curl ") || strings.HasPrefix(line, `"`)) && strings.Contains(line, part):
 			lines = append(lines, line)
 		}
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,10 +29,12 @@ type searching struct {
 	sample []sampled // ascending by key
 }
 
-// sampled is an entry with the place that the seed gives it.
+// sampled is what is shown of an entry, with the place that the seed gives it.
 type sampled struct {
-	key   [32]byte
-	entry *event.Entry
+	key [32]byte
+	seq uint64
+	row []Cell
+	who string
 }
 
 // maxPrivileged bounds the users that a search can be narrowed to: their ids stand in its text.
@@ -106,7 +109,24 @@ func (x *searching) draw(e *event.Entry, seed string) {
 	if n == x.Sample {
 		x.sample = x.sample[:n-1]
 	}
-	x.sample = slices.Insert(x.sample, at, sampled{key, e})
+	x.sample = slices.Insert(x.sample, at, sampled{key, e.Seq, sampleRow(e), strings.Clone(personKey(e))})
+}
+
+var sampleColumns = []Column{{"Seq", KindCount}, {"When", KindMoment}, {"Who", KindWho}, {"Action", KindCode}, {"On", KindCode}, {"Name", KindText},
+	{"Outcome", KindText}, {"Ticket", KindText}}
+
+// sampleRow is an entry as samples show it. It shares nothing with it.
+func sampleRow(e *event.Entry) []Cell {
+	tone := TonePlain
+	if e.Outcome == event.OutcomeFailure {
+		tone = ToneWarn
+	}
+	row := []Cell{number(e.Seq), moment(e.OccurredAt)}
+	for _, text := range []string{personKey(e), e.Action, e.Resource.Type, e.Resource.Name.Value, e.Outcome, e.Attribute("ticket").Value} {
+		row = append(row, cell(strings.Clone(text)))
+	}
+	row[6].Tone = tone
+	return row
 }
 
 // end closes the annexes.
@@ -114,7 +134,7 @@ func (x *searching) end(m *making) error {
 	if x.refused != "" {
 		return nil
 	}
-	slices.SortFunc(x.sample, func(a, b sampled) int { return int(int64(a.entry.Seq) - int64(b.entry.Seq)) })
+	slices.SortFunc(x.sample, func(a, b sampled) int { return cmp.Compare(a.seq, b.seq) })
 	var err error
 	for i, p := range []*packing{x.ndjson, x.csv} {
 		if x.packed[i], err = m.files.close(p); err != nil {
@@ -132,7 +152,7 @@ func (x *searching) manifest() bundle.PackSearch {
 		CSV: x.csv.name, NDJSON: x.ndjson.name,
 	}
 	for i := range x.sample {
-		s.Sample[i] = x.sample[i].entry.Seq
+		s.Sample[i] = x.sample[i].seq
 	}
 	return s
 }
@@ -204,9 +224,8 @@ func worst(coverage []CoverageBrief) string {
 func (m *making) sampleTable(x *searching) Table {
 	t := Table{
 		ID: "sample." + x.Name, Title: fmt.Sprintf("Sample of %d", x.Sample), Total: uint64(len(x.sample)), Rows: [][]Cell{},
-		Columns: []Column{{"Seq", KindCount}, {"When", KindMoment}, {"Who", KindWho}, {"Action", KindCode}, {"On", KindCode}, {"Name", KindText},
-			{"Outcome", KindText}, {"Ticket", KindText}},
-		Empty: "There is nothing to show a sample of.",
+		Columns: sampleColumns,
+		Empty:   "There is nothing to show a sample of.",
 	}
 	if uint64(len(x.sample)) == x.count {
 		t.Title = "All entries"
@@ -214,14 +233,8 @@ func (m *making) sampleTable(x *searching) Table {
 		t.Note = fmt.Sprintf("Drawn from %d entries by the seed of this report: the %d with the smallest SHA-256 of seed, search and seq (docs/reports.md).", x.count, len(x.sample))
 	}
 	for _, s := range x.sample {
-		e := s.entry
-		tone := TonePlain
-		if e.Outcome == event.OutcomeFailure {
-			tone = ToneWarn
-		}
-		m.mention(personKey(e))
-		t.Rows = append(t.Rows, []Cell{number(e.Seq), moment(e.OccurredAt), cell(personKey(e)), cell(e.Action), cell(e.Resource.Type),
-			cell(e.Resource.Name.Value), toned(e.Outcome, tone), cell(e.Attribute("ticket").Value)})
+		m.mention(s.who)
+		t.Rows = append(t.Rows, s.row)
 	}
 	return t
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"countersign/bundle"
@@ -289,7 +290,10 @@ func (m *making) readLookback(ctx context.Context) error {
 		if id == "" || e.Outcome == event.OutcomeFailure || !known && len(m.lookback) >= maxPeople {
 			return nil
 		}
-		if !known || e.OccurredAt > last {
+		switch {
+		case !known:
+			m.lookback[strings.Clone(id)] = e.OccurredAt
+		case e.OccurredAt > last:
 			m.lookback[id] = e.OccurredAt
 		}
 		return nil
@@ -330,7 +334,12 @@ func (m *making) read(ctx context.Context) error {
 		return err
 	}
 	var texts rendered
+	last := int64(-1)
 	_, err = m.maker.Trail.Each(ctx, q, func(e *event.Entry) error {
+		if int64(e.Seq) <= last {
+			return fmt.Errorf("entry %d came after entry %d", e.Seq, last) // it would be counted twice
+		}
+		last = int64(e.Seq)
 		if m.tally.rows%progressEvery == 0 {
 			m.tell(Progress{PhaseReading, m.tally.rows, total.Total})
 		}

@@ -195,7 +195,7 @@ func (t *tally) add(e *event.Entry) {
 		t.failures[t.w.index(e.OccurredAt)]++
 	}
 	if isSignIn(e) {
-		t.methods[e.Resource.Type]++
+		t.methods[strings.Clone(e.Resource.Type)]++
 	}
 	if own(e.Source) && e.Resource.Type == typeLog {
 		switch e.Action {
@@ -206,13 +206,14 @@ func (t *tally) add(e *event.Entry) {
 		}
 	}
 	if role := e.Attribute("after.role").Value; e.Resource.Type == "ROLE" && adminRole(role) && e.Outcome != event.OutcomeFailure {
-		t.grants = append(t.grants, grantRow{at: e.OccurredAt, seq: e.Seq, by: personKey(e), to: e.Resource.ID.Value, role: role, ticket: e.Attribute("ticket").Value})
+		t.grants = append(t.grants, grantRow{at: e.OccurredAt, seq: e.Seq, by: strings.Clone(personKey(e)), to: strings.Clone(e.Resource.ID.Value),
+			role: strings.Clone(role), ticket: strings.Clone(e.Attribute("ticket").Value)})
 	}
 	if gone, ok := t.timeline.goneBefore(e); ok {
 		t.lateAll++
 		if len(t.late) < maxLate {
-			t.late = append(t.late, lateRow{seq: e.Seq, at: e.OccurredAt, gone: gone, who: personKey(e), action: e.Action,
-				kind: e.Resource.Type, name: e.Resource.Name.Value, outcome: e.Outcome})
+			t.late = append(t.late, lateRow{seq: e.Seq, at: e.OccurredAt, gone: gone, who: strings.Clone(personKey(e)), action: strings.Clone(e.Action),
+				kind: strings.Clone(e.Resource.Type), name: strings.Clone(e.Resource.Name.Value), outcome: strings.Clone(e.Outcome)})
 		}
 	}
 }
@@ -235,7 +236,7 @@ func (t *tally) addSource(e *event.Entry) {
 	s := t.sources[e.Source]
 	if s == nil {
 		s = &sourceTally{days: make([]uint64, t.w.days)}
-		t.sources[e.Source] = s
+		t.sources[strings.Clone(e.Source)] = s
 	}
 	s.entries++
 	s.days[t.w.index(e.OccurredAt)]++
@@ -258,13 +259,22 @@ func (t *tally) addSource(e *event.Entry) {
 func (t *tally) addAccount(e *event.Entry) {
 	a := t.accounts[e.Account.ID]
 	if a == nil {
-		a = &accountTally{}
-		t.accounts[e.Account.ID] = a
+		a = &accountTally{named: event.MinMicros}
+		t.accounts[strings.Clone(e.Account.ID)] = a
 	}
 	a.entries++
 	if e.Account.Name.Value != "" && e.OccurredAt >= a.named {
-		a.name, a.named = e.Account.Name.Value, e.OccurredAt
+		a.name, a.named = kept(a.name, e.Account.Name.Value), e.OccurredAt
 	}
+}
+
+// kept returns a text that is held on to: as it was held, or else a copy. A part of an entry would keep all that was
+// read with it in memory.
+func kept(held, text string) string {
+	if held == text {
+		return held
+	}
+	return strings.Clone(text)
 }
 
 // person returns whose act the entry is, nil for nobody's.
@@ -292,9 +302,9 @@ func (t *tally) addPerson(p *act, e *event.Entry) {
 	p.entries++
 	p.span.add(e.OccurredAt)
 	if e.OccurredAt >= p.named {
-		p.kind, p.named = e.Actor.Type, e.OccurredAt
+		p.kind, p.named = kept(p.kind, e.Actor.Type), e.OccurredAt
 		if e.Actor.Name.Value != "" {
-			p.name = e.Actor.Name.Value
+			p.name = kept(p.name, e.Actor.Name.Value)
 		}
 	}
 	p.note(e.Actor.Name.Value)
@@ -318,7 +328,7 @@ func (t *tally) addPerson(p *act, e *event.Entry) {
 			p.actsBad++
 		}
 		if t.admins[p.key] {
-			t.adminDid[e.Action]++
+			t.adminDid[strings.Clone(e.Action)]++
 		}
 	}
 	if own(e.Source) && e.Resource.Type == typeLog {
@@ -364,7 +374,7 @@ func (p *act) note(name string) {
 			return
 		}
 	}
-	p.names = append(p.names, name)
+	p.names = append(p.names, strings.Clone(name))
 }
 
 // signIns is the number of successful sign-ins.

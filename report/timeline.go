@@ -94,7 +94,8 @@ func (t *timeline) add(e *event.Entry) {
 	}
 	switch e.Resource.Type {
 	case "ROLE":
-		t.roles[id] = append(t.roles[id], roleChange{e.OccurredAt, e.Seq, e.Attribute("before.role").Value, e.Attribute("after.role").Value})
+		t.roles[id] = append(t.roles[id], roleChange{e.OccurredAt, e.Seq,
+			strings.Clone(e.Attribute("before.role").Value), strings.Clone(e.Attribute("after.role").Value)})
 	case "APIKEY":
 		t.token(id).add(e)
 	default:
@@ -113,7 +114,7 @@ func (t *timeline) token(id string) *tokenLife {
 
 func (k *tokenLife) add(e *event.Entry) {
 	if e.Resource.Name.Value != "" && e.OccurredAt >= k.named {
-		k.name, k.named = e.Resource.Name.Value, e.OccurredAt
+		k.name, k.named = kept(k.name, e.Resource.Name.Value), e.OccurredAt
 	}
 	if e.Action == actionReminder {
 		k.reminders++
@@ -121,7 +122,7 @@ func (k *tokenLife) add(e *event.Entry) {
 	}
 	k.changed.add(e.OccurredAt)
 	if e.Action == "CREATE" && (!k.knownMade || e.OccurredAt < k.made) {
-		k.made, k.knownMade, k.by = e.OccurredAt, true, personKey(e)
+		k.made, k.knownMade, k.by = e.OccurredAt, true, strings.Clone(personKey(e))
 	}
 	state, changes := map[string]string{"CREATE": tokenOpen, "ENABLED": tokenOpen, "DISABLED": tokenDisabled, "DELETE": tokenDeleted}[e.Action]
 	if changes && e.OccurredAt >= k.stateAt {

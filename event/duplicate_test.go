@@ -89,3 +89,12 @@ func BenchmarkDedupKey(b *testing.B) {
 	}
 	perSecond(b, 1, "events/s")
 }
+
+func BenchmarkDeduper(b *testing.B) {
+	d := event.NewDeduper(make([]byte, 32))
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Key("ad65390a-0380-4522-bab6-f007c447757a", "digicert-one/account-manager", "8d1c3b6e-0c1b-4b7e-9d8a-2f0f6f1f5a11")
+	}
+	perSecond(b, 1, "events/s")
+}

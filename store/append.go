@@ -111,13 +111,14 @@ func (s *Store) newRequest(events []event.Event, recordedBy string) *request {
 		keys:    make([]dedupKey, len(events)),
 		done:    make(chan struct{}),
 	}
+	dedup := event.NewDeduper(s.dedup)
 	block := make([]event.Entry, len(events))
 	for i := range events {
 		block[i].Event = events[i]
 		block[i].RecordedBy = event.TextOrAbsent(recordedBy)
 		r.entries[i] = &block[i]
 		r.bytes += weight(&events[i])
-		r.keys[i] = event.DedupKey(s.dedup, events[i].Account.ID, events[i].Source, events[i].ID)
+		r.keys[i] = dedup.Key(events[i].Account.ID, events[i].Source, events[i].ID)
 	}
 	return r
 }

@@ -230,10 +230,11 @@ func (s *Store) writeSealed(snap *snapshot, end uint64) (m made, err error) {
 	if m.bodies, err = bodies.Open(d.fs, name); err != nil {
 		return m, err
 	}
+	dedup := event.NewDeduper(s.dedup)
 	entries := make([]ids.Entry, 0, end-from)
 	for seq := from; seq < end; seq++ {
 		if e := snap.at(seq); e.Kind == event.KindEvent {
-			k := event.DedupKey(s.dedup, e.Account.ID, e.Source, e.ID)
+			k := dedup.Key(e.Account.ID, e.Source, e.ID)
 			entries, m.keys = append(entries, ids.Entry{Key: k, Seq: seq}), append(m.keys, k)
 		}
 	}

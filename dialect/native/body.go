@@ -42,6 +42,7 @@ type ingestBody struct {
 	held   int64 // taken from shared
 	used   int64 // of held
 	bytes  int64 // read so far
+	length int64 // of the body as it is sent, -1 when that is not known
 	// err is the first failure of Read. A decoder that meets it may report it as a broken event, and the
 	// truth is the cut connection or the full memory.
 	err error
@@ -51,7 +52,7 @@ func (h *Handler) newIngestBody(w http.ResponseWriter, r *http.Request) (*ingest
 	if r.ContentLength > event.MaxRequestBytes {
 		return nil, errBodyTooLarge()
 	}
-	b := &ingestBody{src: http.MaxBytesReader(w, r.Body, event.MaxRequestBytes), shared: &h.memory}
+	b := &ingestBody{src: http.MaxBytesReader(w, r.Body, event.MaxRequestBytes), shared: &h.memory, length: r.ContentLength}
 	switch coding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")); coding {
 	case "", "identity":
 	case "gzip", "x-gzip": // RFC 9110 section 8.4.1.3: the two mean the same
@@ -80,6 +81,20 @@ func (b *ingestBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return n, err
+}
+
+// more returns how many events to make room for after the first n: as many again, or what is left of a body whose length
+// is known. An event is half a kilobyte, and a slice that grows by doubling copies each of them twice.
+func (b *ingestBody) more(n int) int {
+	const first = 64
+	if n < first {
+		return first
+	}
+	left := int64(n)
+	if b.length > b.bytes && b.bytes > 0 {
+		left = left * (b.length - b.bytes) / b.bytes * 9 / 8
+	}
+	return int(min(max(left, first), event.MaxRequestEvents))
 }
 
 // charge accounts for n more bytes and tells whether the shared memory has them.

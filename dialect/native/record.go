@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -134,6 +135,9 @@ func readEvents(body *ingestBody, form event.Form, c identity.Caller) ([]event.E
 		}
 		if !body.charge(eventOverhead) {
 			return events, errMemory()
+		}
+		if len(events) == cap(events) {
+			events = slices.Grow(events, body.more(len(events)))
 		}
 		events = append(events, e)
 	}

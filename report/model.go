@@ -1,5 +1,10 @@
 package report
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // Report is what a run found, as plain data. It has one JSON form, report.json in the pack, from which all renderings
 // are made. Texts are plain: no markup, whatever a source wrote into them. Times are RFC 3339 in UTC, days
 // 2026-01-31, hashes hexadecimal, a root base64 as checkpoints have it. Lists are in the order in which they are to be
@@ -19,6 +24,15 @@ type Report struct {
 	Gaps         []Gap         `json:"gaps"` // of all requirements and sections
 	People       []Person      `json:"people"`
 	Annexes      []Annex       `json:"annexes"`
+}
+
+// JSON returns the report in its JSON form, byte for byte as report.json has it.
+func (r *Report) JSON() ([]byte, error) {
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("write report.json: %w", err)
+	}
+	return append(b, '\n'), nil
 }
 
 // ReportVersion is the version of the JSON form.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -96,11 +95,11 @@ func (m *making) recordFailure(ctx context.Context, cause error) error {
 
 // writeReport writes the report in all of its forms.
 func (m *making) writeReport(ctx context.Context, r *Report) error {
-	b, err := json.MarshalIndent(r, "", " ")
+	b, err := r.JSON()
 	if err != nil {
-		return fmt.Errorf("render report.json: %w", err)
+		return err
 	}
-	if _, err := m.files.bytes("report.json", append(b, '\n')); err != nil {
+	if _, err := m.files.bytes("report.json", b); err != nil {
 		return err
 	}
 	for _, rendering := range m.maker.Renderings {

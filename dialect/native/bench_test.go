@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -61,4 +62,40 @@ func BenchmarkList(b *testing.B) {
 		}
 	}
 	b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// BenchmarkProof is what it takes to prove: one entry under a published checkpoint, and a batch in its acknowledgement.
+func BenchmarkProof(b *testing.B) {
+	a := newAPI(b)
+	const n = 20_000
+	a.seed(n, func(i int) string { return eventJSON(fmt.Sprint(i)) })
+	a.publish()
+	var last bytes.Buffer
+	for i := n - 1000; i < n; i++ {
+		fmt.Fprintln(&last, eventJSON(fmt.Sprint(i)))
+	}
+	b.Run("entry", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if w := a.do(request{path: "/api/v1/events/7777/proof"}); w.Code != 200 {
+				b.Fatal(w.Body)
+			}
+		}
+	})
+	for _, query := range []string{"proof=true", "entries=true"} {
+		b.Run("batch of 1000, "+query, func(b *testing.B) {
+			b.ReportAllocs()
+			r := request{method: "POST", path: "/api/v1/events?" + query, body: last.Bytes(), header: map[string]string{"Content-Type": asNDJSON}}
+			size := 0
+			for b.Loop() {
+				w := a.do(r)
+				if w.Code != 201 {
+					b.Fatal(w.Body)
+				}
+				size = w.Body.Len()
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "us/event")
+			b.ReportMetric(float64(size)/1000, "bytes/event")
+		})
+	}
 }

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,23 +32,33 @@ type part struct {
 // find returns the matches of a plan among the first size entries.
 func (v *View) find(ctx context.Context, p *plan, size uint64) (*matches, error) {
 	m := &matches{ctx: ctx, view: v}
-	for _, s := range v.Segments {
-		if s.first >= size {
-			break
+	sealed := v.Segments
+	for len(sealed) > 0 && sealed[len(sealed)-1].first >= size {
+		sealed = sealed[:len(sealed)-1]
+	}
+	workers := 1
+	if slices.ContainsFunc(sealed, func(s *Segment) bool { return s.cost(p.filter) > byBitmaps }) {
+		workers = len(sealed)
+	}
+	parts := make([]part, len(sealed))
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	parallel(sealed, 0, len(sealed), workers, func(i int) {
+		if within.Err() != nil {
+			return
 		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		var err error
+		if parts[i], err = sealed[i].part(within, p, size, v.Bodies); err != nil {
+			cancel(err)
 		}
-		rows, err := s.matching(ctx, p, v.Bodies)
-		if err != nil {
-			return nil, err
-		}
-		if size < s.End() {
-			rows = rows.And(s.recordedBefore(uint32(size - s.first)))
-		}
-		if n := rows.Len(); n > 0 {
-			m.parts = append(m.parts, part{Segment: s, matching: rows, n: n})
-			m.total += n
+	})
+	if err := context.Cause(within); err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		if part.n > 0 {
+			m.parts = append(m.parts, part)
+			m.total += part.n
 		}
 	}
 	for seq, to := v.open(size); seq < to; seq++ {
@@ -60,6 +71,18 @@ func (v *View) find(ctx context.Context, p *plan, size uint64) (*matches, error)
 	}
 	m.total += len(m.open)
 	return m, nil
+}
+
+// part returns the matches among the entries before size.
+func (s *Segment) part(ctx context.Context, p *plan, size uint64, bodies Bodies) (part, error) {
+	rows, err := s.matching(ctx, p, bodies)
+	if err != nil {
+		return part{}, err
+	}
+	if size < s.End() {
+		rows = rows.And(s.recordedBefore(uint32(size - s.first)))
+	}
+	return part{Segment: s, matching: rows, n: rows.Len()}, nil
 }
 
 // recordedBefore returns the rows whose places are below the given one.

@@ -134,11 +134,10 @@ func (s *Segment) between(from, to uint32) bitmap.Set {
 	for i := range pagesOf(s.rows) {
 		low, high := s.bounds(&s.order, i)
 		first, last := i<<pageBits, min(s.rows, (i+1)<<pageBits)
-		switch {
-		case int64(last-1)+high < int64(from) || int64(first)+low >= int64(to):
-		case int64(first)+low >= int64(from) && int64(last-1)+high < int64(to):
+		switch within(first, last, low, high, from, to) {
+		case whole:
 			setBits(out, first, last)
-		default:
+		case partly:
 			s.betweenPage(i, from, to, out)
 		}
 	}
@@ -152,11 +151,10 @@ func (s *Segment) betweenPage(i int, from, to uint32, out []uint64) {
 		first := i<<pageBits + r*runLen
 		n := min(runLen, p.n-r*runLen)
 		low, high := p.runBounds(r)
-		switch {
-		case int64(first+n-1)+high < int64(from) || int64(first)+low >= int64(to):
-		case int64(first)+low >= int64(from) && int64(first+n-1)+high < int64(to):
+		switch within(first, first+n, low, high, from, to) {
+		case whole:
 			setBits(out, first, first+n)
-		default:
+		case partly:
 			for j, more := range p.runValues(r, buf[:n]) {
 				row := first + j
 				if at := int64(row) + more; at >= int64(from) && at < int64(to) {

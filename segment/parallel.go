@@ -8,14 +8,10 @@ import (
 	"unsafe"
 )
 
-// parallelPages is the number of pages from which a second goroutine is worth its start.
-const parallelPages = 16
-
-// parallel calls do for the numbers from one up to another, on several goroutines when there are many, and returns when
-// all have ended. It is called inside a view, which holds the bytes for all of them.
-func (s *Segment) parallel(from, to int, do func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), (to-from)/parallelPages)
-	if workers < 2 {
+// parallel calls do for the numbers from one up to another, on at most the given number of goroutines, and returns when
+// all have ended. It is called inside a view of the segments, which holds their bytes for all of them.
+func parallel(segments []*Segment, from, to, workers int, do func(i int)) {
+	if workers = min(workers, runtime.GOMAXPROCS(0), to-from); workers < 2 {
 		for i := from; i < to; i++ {
 			do(i)
 		}
@@ -29,7 +25,7 @@ func (s *Segment) parallel(from, to int, do func(i int)) {
 		done.Go(func() {
 			defer func() {
 				if r := recover(); r != nil {
-					failed.Store(s.caught(r))
+					failed.Store(caught(segments, r))
 				}
 			}()
 			// A fault is a panic of the goroutine that meets it; the view guards only its own.
@@ -50,13 +46,15 @@ func (s *Segment) parallel(from, to int, do func(i int)) {
 }
 
 // caught returns the damage that was met by the goroutine that panicked with r. Any other panic goes on.
-func (s *Segment) caught(r any) *CorruptError {
+func caught(segments []*Segment, r any) *CorruptError {
 	if bad, ok := r.(*CorruptError); ok {
 		return bad
 	}
-	if fault, ok := r.(interface{ Addr() uintptr }); ok && len(s.data) > 0 {
-		if at := fault.Addr() - uintptr(unsafe.Pointer(unsafe.SliceData(s.data))); at < uintptr(len(s.data)) {
-			return &CorruptError{File: s.name, Offset: int64(at), What: faultText}
+	if fault, ok := r.(interface{ Addr() uintptr }); ok {
+		for _, s := range segments {
+			if at := fault.Addr() - uintptr(unsafe.Pointer(unsafe.SliceData(s.data))); at < uintptr(len(s.data)) {
+				return &CorruptError{File: s.name, Offset: int64(at), What: faultText}
+			}
 		}
 	}
 	panic(r)

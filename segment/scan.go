@@ -12,6 +12,9 @@ import (
 // nanosecond a row, a look-up about thirty.
 const probeBelow = 32
 
+// pagesEach is how many pages make a goroutine worth its start.
+const pagesEach = 16
+
 // scan returns those of the given rows that have one of the codes, for the forms dense and sparse.
 func (c *column) scan(wanted codes, within bitmap.Set) bitmap.Set {
 	n := within.Len()
@@ -26,7 +29,7 @@ func (c *column) scan(wanted codes, within bitmap.Set) bitmap.Set {
 	test := newTester(wanted, c.codes.most)
 	words := make([]uint64, pagesOf(c.codes.count)*(pageRows/64))
 	from, to := int(within.Min()>>pageBits), int(within.Max()>>pageBits)+1
-	c.seg.parallel(from, to, func(i int) {
+	parallel([]*Segment{c.seg}, from, to, (to-from)/pagesEach, func(i int) {
 		b, n := c.seg.packedPage(&c.codes, i)
 		test.page(b, n, c.codes.width, words[i*(pageRows/64):])
 	})

@@ -21,8 +21,18 @@ func (m *matches) bySeq(from, n int) ([]uint64, error) {
 	return out, nil
 }
 
+// manyAtOnce is how many seqs are enough to put all rows in the order of seq.
+const manyAtOnce = 1 << 12
+
 // appendSeqs appends the seqs of at most n matches of the part, from a rank in the order of seq on.
 func (p *part) appendSeqs(out []uint64, from, n int) []uint64 {
+	n = min(n, p.n-from)
+	if !p.placed && n < manyAtOnce && p.n > manyAtOnce && p.n < p.Segment.rows && p.nearlyInOrder() {
+		for _, place := range p.selectPlaces(p.matching, from, n) {
+			out = append(out, p.first+uint64(place))
+		}
+		return out
+	}
 	if !p.placed {
 		p.places, p.placed = p.Segment.places(p.matching), true
 	}

@@ -39,21 +39,24 @@ func (m *matches) runs(o query.Sort) (runs []keyed, known bool, err error) {
 // starts[j+1].
 type ranked struct {
 	number int // of the part
-	starts []int
+	starts []uint32
 }
 
 func (l *ranked) owner() int { return l.number }
-func (l *ranked) len() int   { return l.starts[len(l.starts)-1] }
+func (l *ranked) len() int   { return int(l.starts[len(l.starts)-1]) }
 
 // at returns the number of the key of match i.
-func (l *ranked) at(i int) int { return sort.SearchInts(l.starts, i+1) - 1 }
+func (l *ranked) at(i int) int {
+	return sort.Search(len(l.starts), func(j int) bool { return int(l.starts[j]) > i }) - 1
+}
 
-// append adds a key that n matches have.
-func (l *ranked) append(n int) {
-	if len(l.starts) == 0 {
-		l.starts = append(l.starts, 0)
+// span returns where the matches with key j are, or would be between.
+func (l *ranked) span(j int, found bool) (before, through int) {
+	before = int(l.starts[j])
+	if found {
+		return before, int(l.starts[j+1])
 	}
-	l.starts = append(l.starts, l.starts[len(l.starts)-1]+n)
+	return before, before
 }
 
 // fixedRun is matches in sets of which each has its own key, in ascending order.
@@ -66,7 +69,10 @@ type fixedRun struct {
 // add adds the matches that have a key, if there are any.
 func (r *fixedRun) add(k key, rows bitmap.Set) {
 	if n := rows.Len(); n > 0 {
-		r.ranked.append(n)
+		if len(r.starts) == 0 {
+			r.starts = append(r.starts, 0)
+		}
+		r.starts = append(r.starts, r.starts[len(r.starts)-1]+uint32(n))
 		r.keys, r.sets = append(r.keys, k), append(r.sets, rows)
 	}
 }
@@ -74,11 +80,7 @@ func (r *fixedRun) add(k key, rows bitmap.Set) {
 func (r *fixedRun) key(i int) key { return r.keys[r.at(i)] }
 
 func (r *fixedRun) around(k key, _, _ int) (before, through int) {
-	j, found := slices.BinarySearchFunc(r.keys, k, compareKeys)
-	if found {
-		return r.starts[j], r.starts[j+1]
-	}
-	return r.starts[j], r.starts[j]
+	return r.span(slices.BinarySearchFunc(r.keys, k, compareKeys))
 }
 
 func (r *fixedRun) resolve(pieces []*piece) {
@@ -171,11 +173,11 @@ func (p *part) fieldRuns(number int, f query.Field, rows bitmap.Set) (runs []key
 	if !known {
 		return nil, false
 	}
-	r := &columnRun{ranked: ranked{number: number}, column: c, within: rows, codes: codes}
-	for _, n := range counts {
-		r.ranked.append(n)
+	starts := make([]uint32, 1, len(counts)+1)
+	for i, n := range counts {
+		starts = append(starts, starts[i]+n)
 	}
-	return []keyed{r}, true
+	return []keyed{&columnRun{ranked: ranked{number: number, starts: starts}, column: c, within: rows, codes: codes}}, true
 }
 
 // columnRun is matches in the order of the codes of a column.
@@ -202,10 +204,7 @@ func (r *columnRun) around(k key, lo, hi int) (before, through int) {
 		code, found = uint32(i)+1, i < values.count && r.seg.value(values, i) == k.text.Value
 	}
 	j, used := slices.BinarySearch(r.codes, code)
-	if found && used {
-		return r.starts[j], r.starts[j+1]
-	}
-	return min(r.starts[j], hi), min(r.starts[j], hi)
+	return r.span(j, found && used)
 }
 
 func (r *columnRun) resolve(pieces []*piece) {
@@ -243,35 +242,24 @@ func (c *column) rowsWith(code uint32, within bitmap.Set) bitmap.Set {
 
 // counts returns the codes that the rows have, in ascending order, and how many rows have each. known is false when the
 // value of a row is not known.
-func (c *column) counts(rows bitmap.Set) (used []uint32, counts []int, known bool) {
-	n := rows.Len()
-	add := func(code uint32, count int) {
-		if count > 0 {
-			used, counts = append(used, code), append(counts, count)
-		}
-	}
+func (c *column) counts(rows bitmap.Set) (used, counts []uint32, known bool) {
+	n := uint32(rows.Len())
 	switch {
 	case c.form == unindexed:
-		if c.presentRows().Meets(rows) {
-			return nil, nil, false
-		}
-		add(absentCode, n)
-		return used, counts, true
+		return []uint32{absentCode}, []uint32{n}, !c.presentRows().Meets(rows)
 	case c.form == bitmaps:
 		if c.seg.set(c.unknown).Meets(rows) {
 			return nil, nil, false
 		}
 		for i := range c.values.count {
-			add(uint32(i)+1, rows.AndLen(c.seg.set(c.seg.at(&c.sets, i))))
+			if count := rows.AndLen(c.seg.set(c.seg.at(&c.sets, i))); count > 0 {
+				used, counts = append(used, uint32(i)+1), append(counts, uint32(count))
+			}
 		}
-	case n < c.values.count/4:
+	case int(n) < c.values.count/4:
 		used, counts = c.countFew(rows)
 	default:
-		all := make([]uint32, c.codes.most+1)
-		c.each(rows, func(_, code uint32) { all[code]++ })
-		for code, n := range all {
-			add(uint32(code), int(n))
-		}
+		used, counts = c.countMany(rows)
 	}
 	for _, count := range counts {
 		n -= count
@@ -283,7 +271,7 @@ func (c *column) counts(rows bitmap.Set) (used []uint32, counts []int, known boo
 }
 
 // countFew is counts for a column that has many more values than there are rows.
-func (c *column) countFew(rows bitmap.Set) (used []uint32, counts []int) {
+func (c *column) countFew(rows bitmap.Set) (used, counts []uint32) {
 	all := make([]uint32, 0, rows.Len())
 	c.each(rows, func(_, code uint32) { all = append(all, code) })
 	slices.Sort(all)
@@ -292,6 +280,26 @@ func (c *column) countFew(rows bitmap.Set) (used []uint32, counts []int) {
 			used, counts = append(used, code), append(counts, 0)
 		}
 		counts[len(counts)-1]++
+	}
+	return used, counts
+}
+
+// countMany is counts for a column that has fewer values.
+func (c *column) countMany(rows bitmap.Set) (used, counts []uint32) {
+	all := make([]uint32, c.codes.most+1)
+	c.each(rows, func(_, code uint32) { all[code]++ })
+	n := 0
+	for _, count := range all {
+		if count > 0 {
+			n++
+		}
+	}
+	used = make([]uint32, 0, n+1)
+	counts = all[:0]
+	for code, count := range all {
+		if count > 0 {
+			used, counts = append(used, uint32(code)), append(counts, count)
+		}
 	}
 	return used, counts
 }

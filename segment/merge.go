@@ -431,7 +431,7 @@ func (g *merger) writeChains() {
 		for j, code := range codes {
 			account := g.accountCodes[i][code]
 			for len(of) > 0 && of[0].account == code {
-				end := uint32(counts[j])
+				end := counts[j]
 				if len(of) > 1 && of[1].account == code {
 					end = of[1].rank
 				}

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"cmp"
+	"container/heap"
 	"context"
 	"slices"
 	"sort"
@@ -113,13 +114,14 @@ type tally struct {
 	rest   matches // those that only bodies tell of, and the open ones
 	shares uint32
 	out    Values
+	worst  ValueCount // of Top when it is full; nothing before
 }
 
 // counted is how often values of a dictionary are there.
 type counted struct {
 	*column
 	codes  []uint32
-	counts []int
+	counts []uint32
 }
 
 // prepare counts what columns know.
@@ -157,7 +159,7 @@ func (c *tally) prepare() {
 
 // count counts all values, a share at a time. It returns false when a share is too large to be held.
 func (c *tally) count() (fits bool, err error) {
-	c.out = Values{Absent: c.absent}
+	c.out, c.worst = Values{Absent: c.absent}, ValueCount{}
 	for share := range c.shares {
 		held, absent, err := c.hold(share)
 		if err != nil || held == nil {
@@ -218,49 +220,73 @@ func (c *tally) merge(share uint32, held map[string]uint64) {
 		slices.SortFunc(sorted, func(a, b string) int { return query.CompareText(event.TextOf(a), event.TextOf(b)) })
 		cursors = append(cursors, &counting{sorted: sorted, held: held})
 	}
+	left := countHeap{}
 	for _, cur := range cursors {
-		cur.next()
+		if cur.next() {
+			left = append(left, cur)
+		}
 	}
-	for {
-		var least *counting
-		for _, cur := range cursors {
-			if !cur.ended && (least == nil || query.CompareText(event.TextOf(cur.value), event.TextOf(least.value)) < 0) {
-				least = cur
+	heap.Init(&left)
+	var v []byte // the value that is counted
+	for len(left) > 0 {
+		v = append(v[:0], left[0].value...)
+		n := uint64(0)
+		for len(left) > 0 && left[0].value == text(v) {
+			n += left[0].count
+			if left[0].next() {
+				heap.Fix(&left, 0)
+			} else {
+				heap.Pop(&left)
 			}
 		}
-		if least == nil {
-			return
-		}
-		v, n := least.value, uint64(0)
-		for _, cur := range cursors {
-			if !cur.ended && cur.value == v {
-				n += cur.count
-				cur.next()
-			}
-		}
-		if c.inShare(v, share) {
-			c.add(v, n)
+		if c.inShare(text(v), share) {
+			c.add(text(v), n)
 		}
 	}
 }
 
+// add adds a value that is good until add returns.
 func (c *tally) add(v string, n uint64) {
 	c.out.Distinct++
-	c.out.Top = append(c.out.Top, ValueCount{v, n})
-	if len(c.out.Top) >= 2*c.top+1024 {
+	if c.top == 0 || c.worst.Count > 0 && compareCounts(ValueCount{v, n}, c.worst) >= 0 {
+		return
+	}
+	c.out.Top = append(c.out.Top, ValueCount{strings.Clone(v), n})
+	if len(c.out.Top) >= 2*c.top+64 {
 		c.cut()
 	}
 }
 
-// cut leaves the most frequent values.
-func (c *tally) cut() {
-	slices.SortFunc(c.out.Top, func(a, b ValueCount) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
-	})
-	c.out.Top = c.out.Top[:min(c.top, len(c.out.Top))]
+// compareCounts orders the most frequent values first, of equally frequent ones those with the smaller bytes.
+func compareCounts(a, b ValueCount) int {
+	return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
 }
 
-// counting goes along values in order, with how often each is there.
+// cut leaves the most frequent values.
+func (c *tally) cut() {
+	slices.SortFunc(c.out.Top, compareCounts)
+	if len(c.out.Top) > c.top {
+		c.out.Top = slices.Delete(c.out.Top, c.top, len(c.out.Top))
+		c.worst = c.out.Top[c.top-1]
+	}
+}
+
+// countHeap is lists of counted values by their next value.
+type countHeap []*counting
+
+func (h countHeap) Len() int { return len(h) }
+func (h countHeap) Less(i, j int) bool {
+	return query.CompareText(event.TextOf(h[i].value), event.TextOf(h[j].value)) < 0
+}
+func (h countHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *countHeap) Push(x any)   { *h = append(*h, x.(*counting)) }
+func (h *countHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// counting goes along values in order, with how often each is there. A value is good until the next one.
 type counting struct {
 	counted
 	reader *valueReader
@@ -270,19 +296,20 @@ type counting struct {
 	i     int
 	value string
 	count uint64
-	ended bool
 }
 
-func (c *counting) next() {
+// next goes to the next value. It returns false behind the last.
+func (c *counting) next() bool {
 	switch {
 	case c.reader == nil && c.i < len(c.sorted):
 		c.value = c.sorted[c.i]
 		c.count = c.held[c.value]
 	case c.reader != nil && c.i < len(c.codes):
-		c.value = string(c.reader.read(int(c.codes[c.i] - 1)))
+		c.value = text(c.reader.read(int(c.codes[c.i] - 1)))
 		c.count = uint64(c.counts[c.i])
 	default:
-		c.ended = true
+		return false
 	}
 	c.i++
+	return true
 }

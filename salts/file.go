@@ -51,13 +51,21 @@ type File struct {
 }
 
 // Open opens the file for a trail of which that many blocks were appended before. A missing one is made when that is
-// none. What stands after the blocks was promised to nobody. A damaged head that the other makes good is no error; Damage
+// none, and one without any is made again: after a sync that failed it may have a name that the disk never got. What
+// stands after the blocks was promised to nobody. A damaged head that the other makes good is no error; Damage
 // tells of it.
 func Open(fsys durable.FS, path string, blocks uint64) (*File, error) {
 	f := &File{path: path}
 	var err error
 	f.f, err = fsys.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) && blocks == 0 {
+	empty := errors.Is(err, fs.ErrNotExist)
+	if err == nil {
+		if size, sizeErr := f.f.Size(); sizeErr == nil && size == cutsStart {
+			empty = true
+			f.f.Close() // nothing was written to it
+		}
+	}
+	if empty && blocks == 0 {
 		f.f, err = durable.Replace(fsys, path, func(file durable.File) error { return write(file, 0, nil) })
 	}
 	if err != nil {

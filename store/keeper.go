@@ -44,17 +44,20 @@ func (s *Store) keep() {
 			(<-merging).discard()
 		}
 	}()
+	var rest <-chan time.Time // after a merge that failed
 	for {
 		snap := s.snap.Load()
 		worked, err := s.keepOne(snap)
-		if err == nil && merging == nil {
+		s.unsealable.Store(s.unsealed(err))
+		if err == nil && merging == nil && rest == nil && !s.hasFailed() {
 			merging = s.startMerge(snap)
 		}
 		wait := snap.old
 		var retry <-chan time.Time
 		if err != nil {
 			s.unkept("seal entries", err)
-			wait, retry = nil, time.After(keepRetry)
+			s.lookAgain()
+			wait, retry = nil, time.After(s.keepRetry)
 		}
 		if worked && err == nil {
 			retry = time.After(0)
@@ -64,7 +67,10 @@ func (s *Store) keep() {
 			merging = nil
 			if err := s.installMerged(m); err != nil {
 				s.unkept("merge", err)
+				rest = time.After(s.keepRetry)
 			}
+		case <-rest:
+			rest = nil
 		case <-wait:
 		case <-retry:
 		case <-s.stopping:
@@ -85,11 +91,23 @@ func (s *Store) unkept(what string, err error) {
 	s.logger.Error(what, "error", err)
 }
 
+// unsealed is what writers are told while seals fail and no more may lie in memory.
+func (s *Store) unsealed(err error) *problem.Error {
+	if err == nil {
+		return nil
+	}
+	p := &problem.Error{Kind: problem.Unavailable, Detail: "too many entries wait to be moved to their files, which cannot be written now", RetryAfter: s.keepRetry, Cause: err}
+	if durable.IsNoSpace(err) {
+		p.Detail = diskFull
+	}
+	return p
+}
+
 var errStopping = errors.New("the store is stopping")
 
 // keepOne does the most urgent piece of work there is.
 func (s *Store) keepOne(snap *snapshot) (worked bool, err error) {
-	if s.readOnly.Load() != nil {
+	if s.readOnly.Load() != nil || s.hasFailed() {
 		return false, nil
 	}
 	if end, due := s.sealDue(snap); due {
@@ -160,19 +178,22 @@ func (s *Store) seal(snap *snapshot, end uint64) error {
 	}
 	made, err := s.writeSealed(snap, end)
 	if err != nil {
+		made.discard()
 		return fmt.Errorf("seal seq %d to %d: %w", from, end, err)
 	}
-	if err := s.name(made, end); err != nil {
+	next := *snap.sealed
+	next.size, next.bodies, next.runs = end, append(slices.Clone(next.bodies), made.bodies), append(slices.Clone(next.runs), made.run)
+	if next.ids, err = ids.NewSet(next.runs...); err == nil {
+		err = s.name(made, end)
+	}
+	if err != nil {
+		made.discard()
 		return fmt.Errorf("seal seq %d to %d: %w", from, end, err)
 	}
 	s.sealedState = made.state
-	next := *snap.sealed
-	next.size, next.bodies, next.runs = end, append(slices.Clone(next.bodies), made.bodies), append(slices.Clone(next.runs), made.run)
-	if next.ids, err = ids.NewSet(next.runs...); err != nil {
-		return err
-	}
 	old, kept := splitIndexes(snap.indexes, from, end)
 	if err := s.offer(&change{sealed: &next, keys: made.keys, indexes: slices.Concat(kept[0], []*segment.Segment{made.index}, kept[1])}); err != nil {
+		made.discard()
 		return err
 	}
 	closeIndexes(old)
@@ -206,6 +227,20 @@ type made struct {
 	run    *ids.Run
 	keys   []dedupKey
 	state  *state
+}
+
+// discard lets go of files that are not installed. Those that the manifest does not name are written over when the seal is
+// tried again, or removed by the next start.
+func (m *made) discard() {
+	if m.bodies != nil {
+		_ = m.bodies.Close() // read only: nothing to lose
+	}
+	if m.run != nil {
+		_ = m.run.Close()
+	}
+	if m.index != nil {
+		_ = m.index.Close()
+	}
 }
 
 func (s *Store) writeSealed(snap *snapshot, end uint64) (m made, err error) {
@@ -310,7 +345,7 @@ func (w *pausedWriter) Write(b []byte) (int, error) {
 
 // name makes the manifest name the files of a seal.
 func (s *Store) name(m made, end uint64) error {
-	files := s.dir.manifest.Sealed.clone()
+	files := s.dir.sealedFiles()
 	from := files.Size
 	files.Size = end
 	files.Bodies = append(files.Bodies, from)
@@ -320,9 +355,7 @@ func (s *Store) name(m made, end uint64) error {
 }
 
 func (s *Store) nameFiles(files *sealedFiles) error {
-	m := s.dir.manifest
-	m.Sealed = files
-	return s.dir.writeManifest(m)
+	return s.dir.changeManifest(func(m *manifest) { m.Sealed = files })
 }
 
 func (f *sealedFiles) clone() *sealedFiles {

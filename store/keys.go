@@ -130,9 +130,7 @@ func (d *Dir) makeKey(origin string) error {
 	if err != nil {
 		return err
 	}
-	m := d.manifest
-	m.Origin, m.Keys = origin, []KeyRange{{VKey: signer.VKey()}}
-	return d.writeManifest(m)
+	return d.changeManifest(func(m *manifest) { m.Origin, m.Keys = origin, []KeyRange{{VKey: signer.VKey()}} })
 }
 
 // writeKey makes a signing key and keeps it.
@@ -256,18 +254,11 @@ func (s *Store) RotateKey(ctx context.Context, overlap uint64) (KeyRange, error)
 		return KeyRange{}, err
 	}
 	// A crash before this leaves a manifest without the key; the next start reads it from the entry.
-	ring := s.snap.Load().ring
-	if err := s.dir.keepKeys(ring); err != nil {
+	if err := s.dir.changeManifest(func(m *manifest) { m.Keys = s.Keys() }); err != nil {
 		return KeyRange{}, err
 	}
-	return ring.history[len(ring.history)-1], nil
-}
-
-// keepKeys writes the keys to the manifest.
-func (d *Dir) keepKeys(ring *keyring) error {
-	m := d.manifest
-	m.Keys = ring.history
-	return d.writeManifest(m)
+	keys := s.Keys()
+	return keys[slices.IndexFunc(keys, func(k KeyRange) bool { return k.VKey == signer.VKey() })], nil
 }
 
 // replayKey takes a key change that was recorded. The manifest knows it, unless a crash came between the two.

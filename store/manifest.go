@@ -45,13 +45,26 @@ func readManifest(f durable.FS, dir string) (manifest, error) {
 	return m, nil
 }
 
-// writeManifest makes m the directory's manifest.
-func (d *Dir) writeManifest(m manifest) error {
+// changeManifest writes the manifest with a change. The keeper names files in it while a rotation names keys: each must
+// find what the other wrote, or the files of a seal, whose log is gone, would be nobody's. So here a lock is held over
+// the disk; nobody who reads or records waits for it.
+func (d *Dir) changeManifest(change func(*manifest)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.manifest
+	change(&m)
 	if err := writeManifest(d.fs, d.path, m); err != nil {
 		return err
 	}
 	d.manifest = m
 	return nil
+}
+
+// sealedFiles returns what the manifest names, to be changed.
+func (d *Dir) sealedFiles() *sealedFiles {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.manifest.Sealed.clone()
 }
 
 func writeManifest(f durable.FS, dir string, m manifest) error {

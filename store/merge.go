@@ -138,7 +138,7 @@ func (s *Store) installMerged(m merged) error {
 		return m.err
 	}
 	snap := s.snap.Load()
-	files := s.dir.manifest.Sealed.clone()
+	files := s.dir.sealedFiles()
 	whole := span{m.parts[0].From, m.parts[len(m.parts)-1].To}
 	if m.index != nil {
 		return s.installIndex(snap, files, m, whole)

@@ -133,6 +133,9 @@ func (s *Store) publishNow() error {
 	if err := s.ReadOnly(); err != nil {
 		return err
 	}
+	if s.hasFailed() {
+		return s.fault.Load()
+	}
 	p := Publication{Size: snap.size}
 	p.Err = s.publishOver(snap, &p)
 	s.observer.Published(p)

@@ -131,14 +131,11 @@ func (s *Store) resumeState(size uint64) error {
 }
 
 // unmarkClean forgets that the log ends at a known place: from here on it may grow, and the next start would take
-// what is recorded now for damage. It also names keys that the log has and the manifest has not.
+// what is recorded now for damage. It also names keys that the log has and the manifest has not. It is written even if
+// nothing changes: after a sync that failed the manifest that was read may be one that the disk never got, and what the
+// one before it names is about to be removed.
 func (s *Store) unmarkClean() error {
-	m := s.dir.manifest
-	if m.Clean == nil && len(m.Keys) == len(s.tail.ring.history) {
-		return nil
-	}
-	m.Clean, m.Keys = nil, s.tail.ring.history
-	return s.dir.writeManifest(m)
+	return s.dir.changeManifest(func(m *manifest) { m.Clean, m.Keys = nil, s.tail.ring.history })
 }
 
 func (s *Store) replay(b *wal.Batch) ([]*event.Entry, error) {

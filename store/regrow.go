@@ -178,6 +178,7 @@ func (s *Store) Distrust(reason string) { s.distrust(differs("%s", reason)) }
 func (s *Store) distrust(p *problem.Error) {
 	if s.readOnly.CompareAndSwap(nil, p) {
 		s.logger.Error(p.Detail)
+		s.lookAgain()
 	}
 }
 

@@ -69,6 +69,8 @@ type Options struct {
 	// IndexStep is how many open entries get an index in memory at a time, SealEntries how many are moved to files at
 	// a time, a multiple of it; both are multiples of 256. 0 means 8192 and 131072.
 	IndexStep, SealEntries uint64
+	// KeepRetry is how long background work that failed waits before it is tried again; 0 means 10 s.
+	KeepRetry time.Duration
 }
 
 // Dir is a data directory claimed for this process.
@@ -76,6 +78,7 @@ type Dir struct {
 	fs       durable.FS
 	path     string
 	lock     io.Closer
+	mu       sync.Mutex // guards manifest while a store is open, also while it is written
 	manifest manifest
 }
 
@@ -154,8 +157,12 @@ type Store struct {
 	cache       *segment.Cache
 	indexStep   uint64
 	sealEntries uint64
+	keepRetry   time.Duration
 	// mostUnsealed is how many entries may lie in memory before writers wait.
 	mostUnsealed uint64
+	unsealable   atomic.Pointer[problem.Error] // why the last seal failed; nil after one that worked
+	wake         chan struct{}                 // has the writer look again whether requests must wait
+	closing      atomic.Bool
 
 	published      *published
 	files          *treeFiles // the publisher's
@@ -223,6 +230,8 @@ func (d *Dir) Open(o Options) (*Store, error) {
 		sealEntries:    cmp.Or(o.SealEntries, sealEntries),
 	}
 	s.mostUnsealed = 3 * s.sealEntries
+	s.keepRetry = cmp.Or(o.KeepRetry, keepRetry)
+	s.wake = make(chan struct{}, 1)
 	if err := s.recover(o); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.path, err)
 	}
@@ -290,6 +299,9 @@ func (s *Store) Ready() error {
 	}
 	if err := s.ReadOnly(); err != nil {
 		return err
+	}
+	if p := s.unsealable.Load(); p != nil && s.full() {
+		return p
 	}
 	if s.fault.Load() == nil {
 		s.gate.RLock()
@@ -362,7 +374,9 @@ func (s *Store) stop() error {
 		return errClosed
 	}
 	s.closed = true
+	s.closing.Store(true)
 	close(s.requests)
+	s.lookAgain()
 	<-s.writerDone
 	close(s.stopping)
 	<-s.publisherDone
@@ -377,9 +391,7 @@ func (s *Store) closeLog() error {
 	}
 	// The log is trimmed and synced before the manifest says where it ends; else a crash between the two
 	// would look like damage.
-	m := s.dir.manifest
-	m.Clean = &end
-	return s.dir.writeManifest(m)
+	return s.dir.changeManifest(func(m *manifest) { m.Clean = &end })
 }
 
 // checkEntry tells why e cannot be the next entry of the trail, "" when it can.

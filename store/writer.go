@@ -43,10 +43,11 @@ func (s *Store) write() {
 			toDisk <- busy
 		}
 		in := requests
-		if ready != nil || s.snap.Load().unsealed() > s.mostUnsealed {
+		if ready != nil || s.mustWait() {
 			in = nil // the batch behind is complete, or too much is open: let the disk catch up
 		}
 		select {
+		case <-s.wake:
 		case c := <-s.changes:
 			s.apply(c)
 		case r, open := <-in:
@@ -69,6 +70,23 @@ func (s *Store) write() {
 				ready.below = nil
 			}
 		}
+	}
+}
+
+// full tells whether as many entries lie in memory as may.
+func (s *Store) full() bool { return s.snap.Load().unsealed() > s.mostUnsealed }
+
+// mustWait tells whether requests wait until more is sealed. They do not when that will not come soon: prepare refuses
+// them then, and a store that stops takes what it has accepted.
+func (s *Store) mustWait() bool {
+	return s.full() && s.unsealable.Load() == nil && s.readOnly.Load() == nil && !s.hasFailed() && !s.closing.Load()
+}
+
+// lookAgain is for whoever changes what mustWait looks at.
+func (s *Store) lookAgain() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will anyway
 	}
 }
 
@@ -115,9 +133,13 @@ func (s *Store) prepare(batch []*request, busy *draft) *draft {
 	if p := s.readOnly.Load(); p != nil && s.final == nil {
 		s.final = p
 	}
-	if s.final != nil {
+	refusal := s.final
+	if refusal == nil && s.full() {
+		refusal = s.unsealable.Load()
+	}
+	if refusal != nil {
 		for _, r := range batch {
-			r.fail(s.final)
+			r.fail(refusal)
 		}
 		return nil
 	}
@@ -225,11 +247,13 @@ func (s *Store) show(entries []*event.Entry) {
 	close(before.old)
 }
 
+const diskFull = "the disk is full: nothing is recorded until there is space again"
+
 // refusal turns a disk error into what the waiting callers are told, and remembers it for Ready.
 func (s *Store) refusal(w written) *problem.Error {
 	p := &problem.Error{Kind: problem.Unavailable, Detail: "the log cannot be written now", RetryAfter: 5 * time.Second, Cause: w.err}
 	if durable.IsNoSpace(w.err) {
-		p.Detail = "the disk is full: nothing is recorded until there is space again"
+		p.Detail = diskFull
 	}
 	final := errors.Is(w.err, wal.ErrFailed)
 	if final {
@@ -247,6 +271,7 @@ func (s *Store) refusal(w written) *problem.Error {
 func (s *Store) fail(p *problem.Error) {
 	s.fault.Store(p)
 	s.failOnce.Do(func() { close(s.failed) })
+	s.lookAgain()
 }
 
 func (r *request) fail(p *problem.Error) {

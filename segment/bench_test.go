@@ -337,3 +337,29 @@ func BenchmarkMerge(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/event")
 }
+
+// BenchmarkOverlapping asks for pages by time of a hundred segments that all span the same quarter.
+func BenchmarkOverlapping(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 3))
+	const segments, each = 100, 2000
+	v := &segment.View{End: segments * each}
+	var chunk []*event.Entry
+	for e := range estateEntries(segments * each) {
+		e.OccurredAt = event.Micros(1767225600_000_000 + r.Int64N(90*24*3600)*1_000_000)
+		if chunk = append(chunk, e); len(chunk) == each {
+			v.Segments = append(v.Segments, build(b, chunk, nil))
+			chunk = nil
+		}
+	}
+	for _, f := range []query.Filter{nil, query.Is(query.Outcome, "success")} {
+		b.Run(query.Print(f), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				q := query.Query{Filter: f, Sort: query.Sort{Field: query.OccurredAt}, Offset: r.Uint64N(100_000), Limit: 20}
+				if _, _, err := v.Search(b.Context(), q, v.End); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -59,16 +59,21 @@ func (r timeRun) key(i int) key {
 	return key{number: r.integerAt(&r.occurred, int(r.matching.Select(i)))}
 }
 
-func (r timeRun) around(k key, _, _ int) (before, through int) {
+func (r timeRun) around(k key, lo, hi int) (before, through int) {
 	switch {
+	case lo == hi:
+		return lo, hi
 	case k.number < r.occurred.low:
 		return 0, 0
 	case k.number > r.occurred.high:
 		return r.n, r.n
 	}
-	from, to := r.occurredBetween(k.number, k.number)
-	before = r.matching.Rank(from)
-	return before, before + r.matching.Rank(to) - r.matching.Rank(from)
+	from := r.firstFrom(&r.occurred, k.number)
+	before = r.matching.Rank(uint32(from))
+	if from == r.Segment.rows || r.integerAt(&r.occurred, from) != k.number {
+		return before, before // as for most times of other segments
+	}
+	return before, r.matching.Rank(uint32(r.after(&r.occurred, k.number)))
 }
 
 // openTimes is open matches in the order of time.

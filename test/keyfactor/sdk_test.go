@@ -211,6 +211,9 @@ func TestTheSDKReadsTheAuditLog(t *testing.T) {
 			if want := fmt.Sprintf("OK: entry %d ", rows[i].GetId()-1); err != nil || !strings.HasPrefix(string(out), want) {
 				t.Errorf("entry %d: %v: %s", rows[i].GetId(), err, out)
 			}
+			if out, err := exec.Command(binary, "verify", proof, "--key", keys).CombinedOutput(); err != nil {
+				t.Errorf("entry %d: countersign verify: %v: %s", rows[i].GetId(), err, out)
+			}
 		}
 	})
 	t.Run("downloads", func(t *testing.T) {

@@ -64,7 +64,7 @@ func (s *Store) regrow(snap *snapshot, marks []batchMark) (*problem.Error, error
 	if err := s.computeTo(snap, snap.size); err != nil {
 		return nil, err
 	}
-	s.logger.Info("the tree is grown", "tree_size", snap.size, "from_files", fromFiles)
+	s.logger.Debug("the tree is grown", "tree_size", snap.size, "from_files", fromFiles)
 	if known && newest.Size > snap.size {
 		return differs("the directory holds %d entries, but published a checkpoint of %d: it was rolled back, or its tail was dropped", snap.size, newest.Size), nil
 	}

@@ -74,9 +74,12 @@ func queryFlags(cmd *cobra.Command) func(args []string) (client.Query, error) {
 	f.StringVar(&q.From, "from", "", "first moment: a date, which means the whole day in UTC, or an RFC 3339 time")
 	f.StringVar(&q.To, "to", "", "last moment")
 	f.StringVar(&asOf, "as-of", "", "answer from the first so many entries of the trail")
-	hyphenHint(cmd)
+	text := searchText(cmd)
 	return func(args []string) (client.Query, error) {
-		q.Text = joined(args)
+		var err error
+		if q.Text, err = text(args); err != nil {
+			return q, err
+		}
 		if asOf != "" {
 			n, err := strconv.ParseUint(asOf, 10, 64)
 			if err != nil {
@@ -88,8 +91,21 @@ func queryFlags(cmd *cobra.Command) func(args []string) (client.Query, error) {
 	}
 }
 
-// joined is the search text of a command line.
-func joined(args []string) string { return strings.Join(args, " ") }
+// searchText adds the flag for a search text, which may as well be given as arguments: scripts like one, fingers the
+// other.
+func searchText(cmd *cobra.Command) func(args []string) (string, error) {
+	text := cmd.Flags().String("q", "", "the search text, in place of QUERY")
+	hyphenHint(cmd)
+	return func(args []string) (string, error) {
+		switch {
+		case !cmd.Flags().Changed("q"):
+			return strings.Join(args, " "), nil
+		case len(args) > 0:
+			return "", misused("a search text is given twice: with --q and as %q", strings.Join(args, " "))
+		}
+		return *text, nil
+	}
+}
 
 // hyphenHint tells how to give a search text that looks like a flag.
 func hyphenHint(cmd *cobra.Command) {

@@ -34,9 +34,13 @@ the connection breaks it goes on with the next entry: nothing is missing and not
 	f.StringSliceVar(&columns, "columns", tableColumns, "what the table shows, by the names of fields")
 	f.StringVar(&output, "output", "table", "table or ndjson")
 	completeFlag(cmd, "output", "table", "ndjson")
-	hyphenHint(cmd)
+	text := searchText(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o := client.StreamOptions{Text: joined(args), Broken: func(cause error, wait time.Duration) {
+		q, err := text(args)
+		if err != nil {
+			return err
+		}
+		o := client.StreamOptions{Text: q, Broken: func(cause error, wait time.Duration) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "the connection broke (%v); trying again in %s\n", cause, wait.Round(100*time.Millisecond))
 		}}
 		if f.Changed("since-seq") {

@@ -5,4 +5,6 @@ const (
 	tlsDirName  = "tls"
 	tlsCertName = "cert.pem"
 	tlsKeyName  = "key.pem"
+
+	reportsDirName = "reports"
 )

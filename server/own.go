@@ -50,7 +50,7 @@ const nameKeyfactor = "keyfactor"
 // have an entry checked is neither.
 func actOf(dialect, route string) (action, description string) {
 	switch {
-	case route == "/api/v1/events/export", dialect == nameKeyfactor && strings.HasSuffix(route, "/Download"):
+	case route == "/api/v1/events/export", route == "/api/v1/reports/{id}/evidence.zip", dialect == nameKeyfactor && strings.HasSuffix(route, "/Download"):
 		return actionExport, "Exported the audit log"
 	case dialect == nameKeyfactor && strings.HasSuffix(route, "/Validate"):
 		return actionVerify, "Verified an entry of the audit log"

@@ -35,6 +35,7 @@ import (
 	"countersign/dialect/native"
 	"countersign/event"
 	"countersign/identity"
+	"countersign/report"
 	"countersign/store"
 	"countersign/web"
 )
@@ -98,6 +99,7 @@ type Server struct {
 	failed   <-chan struct{} // closed by a failed sync
 
 	audit    *auditor
+	reports  *report.Desk
 	metrics  *metrics
 	sessions sessions
 	perToken *limits[string]       // by the id of the credential
@@ -195,6 +197,9 @@ func (s *Server) open(ctx context.Context, dir *store.Dir) error {
 	if err := s.Identity.StartRecording(ctx, s.recordChange, s.Trail.Ready); err != nil {
 		return errors.Join(err, s.Close())
 	}
+	if err := s.openReports(dir.Path()); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	s.log.Info("the trail is open", "directory", dir.Path(), "entries", s.Trail.Size())
 	return nil
 }
@@ -214,6 +219,7 @@ func (s *Server) mount() {
 	own := native.New(native.Deps{
 		Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages(s.cfg.KeyfactorPath),
 		Metrics: s.metrics.handler(s.log), Ingested: s.metrics.ingested, OpenEntries: s.cfg.OpenEntries,
+		Reports: s.reports, ReportSent: s.reportSent,
 	})
 	s.metrics.watch(s, own)
 	command := keyfactor.New(keyfactor.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Path: s.cfg.KeyfactorPath})
@@ -315,6 +321,9 @@ func (s *Server) stop(web *http.Server, cancel context.CancelFunc) {
 
 // Close records the last of what was done and closes the directory. Serve must have returned.
 func (s *Server) Close() error {
+	if s.reports != nil {
+		s.reports.Close()
+	}
 	err := s.Identity.Close()
 	s.audit.close() // its STOP is the last entry
 	return errors.Join(err, s.Trail.Close())

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -56,7 +57,36 @@ func newWorld(t *testing.T, at twin) *world {
 			t.Fatal(err)
 		}
 	})
+	if w.ids["report"] = "unknown"; at.objects == "acme" {
+		w.ids["report"] = w.report()
+	}
 	return w
+}
+
+// hiddenFramework is a framework whose name is hidden from those who may not have its reports.
+const hiddenFramework = `{id: hidden-rules, title: Hidden rules, version: 1, requirements: [{id: H-1, title: Keys, asks: Keys are kept., judge: Look., evidence: [STM.KEY]}]}`
+
+// report has root make a report over acme, and returns its id.
+func (w *world) report() string {
+	w.t.Helper()
+	order, err := json.Marshal(map[string]any{"framework_file": hiddenFramework, "from": "2026-01-01", "to": "2026-01-31", "accounts": []string{"acme"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, body := w.as("root", "POST", "/api/v1/reports", "application/json", string(order), false)
+	for range 500 {
+		var job struct{ ID, State string }
+		if err := json.Unmarshal([]byte(body), &job); err != nil || job.ID == "" {
+			w.t.Fatalf("a report: %v: %s", err, body)
+		}
+		if job.State == "finished" {
+			return job.ID
+		}
+		time.Sleep(10 * time.Millisecond)
+		_, body = w.as("root", "GET", "/api/v1/reports/"+job.ID, "", "", false)
+	}
+	w.t.Fatalf("the report is not made: %s", body)
+	return ""
 }
 
 // seed makes a data directory as it was left two months ago, with the administrator and what fill adds.

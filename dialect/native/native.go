@@ -31,6 +31,7 @@ import (
 	"countersign/merkle"
 	"countersign/problem"
 	"countersign/query"
+	"countersign/report"
 	"countersign/store"
 )
 
@@ -98,6 +99,10 @@ type Deps struct {
 	Pages map[string]http.HandlerFunc
 	// OpenEntries lets anybody read the tiles of entries, and not only monitors.
 	OpenEntries bool
+	// Reports makes and keeps reports; nil leaves their paths out. ReportSent is told of a pack before its first byte is
+	// sent, and can refuse it; nil tells nobody.
+	Reports    Reports
+	ReportSent func(ctx context.Context, j report.Job) error
 	// Ingested is told of each request that sent events, once it is answered; nil tells nobody.
 	Ingested func(Ingest)
 }
@@ -153,6 +158,9 @@ func New(d Deps) *Handler {
 		h.handle("GET /metrics", metrics(d.Metrics))
 	}
 	h.manage()
+	if d.Reports != nil {
+		h.makeReports(d.Reports, d.ReportSent)
+	}
 	for pattern, page := range d.Pages {
 		h.open(pattern, page)
 	}

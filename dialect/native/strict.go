@@ -27,16 +27,21 @@ const (
 // decodeBody reads a JSON body of one of the content types into v, as strictly as events are read: a member that is misspelt, or there
 // twice, would otherwise make something other than what was asked for.
 func decodeBody(w http.ResponseWriter, r *http.Request, v any, types ...string) error {
+	return decodeBodyUpTo(maxManageBytes, w, r, v, types...)
+}
+
+// decodeBodyUpTo is decodeBody with another limit.
+func decodeBodyUpTo(most int64, w http.ResponseWriter, r *http.Request, v any, types ...string) error {
 	if !slices.Contains(types, mediaType(r.Header)) {
 		return &refusal{unsupportedMedia, fmt.Sprintf("content type %q is not known here: send application/json in UTF-8", cut(r.Header.Get("Content-Type")))}
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return &refusal{unsupportedMedia, "this call takes no content encoding"}
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManageBytes))
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return problem.New(problem.TooLarge, "the body is larger than %d bytes", maxManageBytes)
+			return problem.New(problem.TooLarge, "the body is larger than %d bytes", most)
 		}
 		return bodyProblem(err)
 	}

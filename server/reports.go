@@ -1,0 +1,31 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+
+	"countersign/query"
+	"countersign/report"
+)
+
+// openReports opens the desk that makes reports, over a folder of the data directory.
+func (s *Server) openReports(dir string) (err error) {
+	maker := &report.Maker{Trail: s.Trail, People: s.Identity, Software: "Countersign " + s.cfg.Version, Renderings: report.Renderings()}
+	s.reports, err = report.OpenDesk(filepath.Join(dir, reportsDirName), maker, s.log)
+	return err
+}
+
+// reportSent notes that a pack leaves, which is an export of the entries that it has. That a report is made is recorded
+// by the report itself.
+func (s *Server) reportSent(ctx context.Context, j report.Job) error {
+	a, err := accessOf(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := query.Parse(j.Made.Query)
+	if err != nil {
+		return err
+	}
+	a.read(query.Query{Filter: f}, seen{rows: j.Made.Rows, total: j.Made.Rows, counted: true, size: j.Made.TreeSize})
+	return nil
+}

@@ -124,12 +124,15 @@ func (l *ledger) check(t *testing.T, s *store.Store) {
 type keepingFails struct {
 	store.Observer
 	failed atomic.Bool
+	done   [store.MergedIDs + 1]atomic.Int64 // by kind of work
 }
 
 func (k *keepingFails) Kept(w store.Kept) {
 	if w.Err != nil {
 		k.failed.Store(true)
+		return
 	}
+	k.done[w.Work].Add(1)
 }
 
 func openOn(fs *crashfs.FS) (*store.Store, error) { return openObserved(fs, nil) }

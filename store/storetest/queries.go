@@ -47,8 +47,7 @@ func sorts() []query.Sort {
 // Query makes a random question whose values come from the entries, so that it is seldom empty.
 func Query(r *rand.Rand, entries []*event.Entry) query.Query {
 	q := query.Query{Filter: filter(r, entries, 3), Limit: r.IntN(50)}
-	all := sorts()
-	q.Sort = all[r.IntN(len(all))]
+	q.Sort = order(r, entries)
 	if r.IntN(2) == 0 {
 		q.Offset = r.Uint64N(uint64(len(entries)) + 10)
 	}
@@ -57,6 +56,32 @@ func Query(r *rand.Rand, entries []*event.Entry) query.Query {
 		q.AsOf = &size
 	}
 	return q
+}
+
+// order is one of sorts, or one whose classes and cases are made up.
+func order(r *rand.Rand, entries []*event.Entry) query.Sort {
+	all := sorts()
+	o := all[r.IntN(len(all))]
+	switch r.IntN(8) {
+	case 0:
+		o = query.Sort{Field: query.Outcome, Desc: o.Desc}
+		for range 1 + r.IntN(4) {
+			o.Classes = append(o.Classes, filter(r, entries, 1))
+		}
+	case 1:
+		o = query.Sort{Desc: o.Desc}
+		for range 1 + r.IntN(4) {
+			c := query.Case{When: filter(r, entries, 1), Field: textFields[r.IntN(len(textFields))]}
+			if r.IntN(4) == 0 {
+				c.Field, c.Value = "", []string{"jane", "JANE", "", "Zoë"}[r.IntN(4)]
+			}
+			o.Cases = append(o.Cases, c)
+		}
+	case 2:
+		o.Field = query.AttributeField([]string{"ticket", "before.role", "serial", "nowhere"}[r.IntN(4)])
+		o.Classes, o.Cases = nil, nil
+	}
+	return o
 }
 
 func filter(r *rand.Rand, entries []*event.Entry, depth int) query.Filter {
@@ -99,7 +124,7 @@ func filter(r *rand.Rand, entries []*event.Entry, depth int) query.Filter {
 		}
 	}
 	f := textFields[r.IntN(len(textFields))]
-	t := query.Text{Field: f, Op: query.TextOp(r.IntN(4)), Exact: r.IntN(2) == 0}
+	t := query.Text{Field: f, Op: query.TextOp(r.IntN(4)), Exact: r.IntN(2) == 0, IgnoreBlanks: r.IntN(4) == 0}
 	for range 1 + r.IntN(3) {
 		v := query.TextOf(f)(entries[r.IntN(len(entries))]).Value
 		if t.Op != query.Equal {

@@ -262,33 +262,13 @@ func testChains(t *testing.T, open Opener) {
 	closeStore(t, s)
 }
 
-// oracle answers q over entries the slow way.
-func oracle(entries []*event.Entry, q query.Query) store.Page {
-	if q.AsOf != nil {
-		entries = entries[:*q.AsOf]
-	}
-	p := store.Page{TreeSize: uint64(len(entries))}
-	var match []*event.Entry
-	for _, e := range entries {
-		if query.Matches(q.Filter, e) {
-			match = append(match, e)
-		}
-	}
-	slices.SortFunc(match, func(a, b *event.Entry) int { return query.Compare(q.Sort, a, b) })
-	p.Total = uint64(len(match))
-	from := min(q.Offset, p.Total)
-	p.Entries = match[from:min(from+uint64(max(q.Limit, 0)), p.Total)]
-	return p
-}
-
+// checkAgainst holds an answer to a trail without system facts.
 func checkAgainst(t *testing.T, s Store, entries []*event.Entry, q query.Query) {
 	t.Helper()
-	want, got := oracle(entries, q), mustSearch(t, s, q)
-	if got.Total != want.Total || got.TreeSize != want.TreeSize || !slices.EqualFunc(got.Entries, want.Entries, sameEntry) {
-		t.Fatalf("filter %s sort %s offset %d limit %d: total %d size %d seqs %v, want %d %d %v", query.Print(q.Filter), query.PrintSort(q.Sort),
-			q.Offset, q.Limit, got.Total, got.TreeSize, seqs(got.Entries), want.Total, want.TreeSize, seqs(want.Entries))
-	}
+	modelOf(entries).CheckSearch(t, s, q)
 }
+
+func oracle(entries []*event.Entry, q query.Query) store.Page { return modelOf(entries).Answer(q) }
 
 func sameEntry(a, b *event.Entry) bool { return a.Seq == b.Seq && gocmp.Equal(a, b) }
 

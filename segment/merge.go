@@ -52,6 +52,7 @@ type merger struct {
 	targets []target // of each source
 	// accountCodes has the new code of each account of each source.
 	accountCodes [][]uint32
+	codes        []uint32 // of the column that is written
 }
 
 // target is the new rows of a source's rows: from offset on, or one by one.
@@ -197,6 +198,7 @@ func (g *merger) writeOrder() {
 }
 
 func (g *merger) writeColumns() {
+	g.codes = make([]uint32, g.rows)
 	counts := map[string]int{}
 	for _, s := range g.sources {
 		for _, c := range s.list {
@@ -231,7 +233,8 @@ func (g *merger) writeColumns() {
 // writeColumn merges the columns of a field.
 func (g *merger) writeColumn(f query.Field) {
 	m := mergedColumn{merger: g, rule: ruleOf(f), columns: make([]*column, len(g.sources))}
-	d := &columnData{field: f, codes: make([]uint32, g.rows)}
+	clear(g.codes)
+	d := &columnData{field: f, codes: g.codes}
 	_, attribute := f.Attribute()
 	var unsure []uint32
 	for i, s := range g.sources {
@@ -252,7 +255,7 @@ func (g *merger) writeColumn(f query.Field) {
 	}
 	m.fill(d)
 	if f == query.AccountID {
-		g.accountCodes = m.codes
+		g.accountCodes = m.renamed
 	}
 	if d.has > 0 || !d.unsure.Empty() {
 		g.list = append(g.list, d.write(g.w))
@@ -264,7 +267,7 @@ type mergedColumn struct {
 	*merger
 	rule    rule
 	columns []*column  // of each source, nil for none
-	codes   [][]uint32 // of each source, the new code of each of its codes
+	renamed [][]uint32 // of each source, the new code of each of its codes
 	origin  []uint8    // of each new value, a source that has it
 	bytes   int
 	given   []uint32 // the hashes of the new values, when the dictionary was given up
@@ -294,13 +297,13 @@ func (h *valueHeap) Pop() any {
 
 // mergeValues gives all values their new codes.
 func (m *mergedColumn) mergeValues() {
-	m.codes = make([][]uint32, len(m.sources))
+	m.renamed = make([][]uint32, len(m.sources))
 	var left valueHeap
 	for i, c := range m.columns {
 		if c == nil {
 			continue
 		}
-		m.codes[i] = make([]uint32, c.values.count+2)
+		m.renamed[i] = make([]uint32, c.values.count+2)
 		if c.values.count > 0 {
 			r := &mergeReader{valueReader: newValueReader(c.seg, &c.values), source: i}
 			r.value = string(r.read(0))
@@ -316,7 +319,7 @@ func (m *mergedColumn) mergeValues() {
 			m.origin = append(m.origin, uint8(r.source))
 			m.bytes += entryBytes(last)
 		}
-		m.codes[r.source][r.i+1] = uint32(len(m.origin))
+		m.renamed[r.source][r.i+1] = uint32(len(m.origin))
 		if r.i++; r.i == m.columns[r.source].values.count {
 			heap.Pop(&left)
 			continue
@@ -324,7 +327,7 @@ func (m *mergedColumn) mergeValues() {
 		r.value = string(r.read(r.i))
 		heap.Fix(&left, 0)
 	}
-	for _, codes := range m.codes {
+	for _, codes := range m.renamed {
 		if codes != nil {
 			codes[len(codes)-1] = uint32(len(m.origin)) + 1 // unknown
 		}
@@ -342,7 +345,7 @@ func (m *mergedColumn) values() iter.Seq[string] {
 				r = &mergeReader{valueReader: newValueReader(c.seg, &c.values)}
 				readers[source] = r
 			}
-			for m.codes[source][r.i+1] <= uint32(i) {
+			for m.renamed[source][r.i+1] <= uint32(i) {
 				r.i++
 			}
 			if !yield(string(r.read(r.i))) {
@@ -373,7 +376,7 @@ func (m *mergedColumn) fill(d *columnData) {
 		if c == nil {
 			continue
 		}
-		codes, t := m.codes[i], &m.targets[i]
+		codes, t := m.renamed[i], &m.targets[i]
 		c.eachCode(func(row, code uint32) {
 			d.has++
 			to, code := t.of(row), codes[code]

@@ -168,7 +168,9 @@ func (c *tally) count() (fits bool, err error) {
 		if share == 0 {
 			c.out.Absent += absent
 		}
-		c.merge(share, held)
+		if err := c.merge(share, held); err != nil {
+			return false, err
+		}
 	}
 	c.cut()
 	return true, nil
@@ -207,7 +209,7 @@ func (c *tally) hold(share uint32) (held map[string]uint64, absent uint64, err e
 }
 
 // merge adds the values of a share from all dictionaries and from what is held.
-func (c *tally) merge(share uint32, held map[string]uint64) {
+func (c *tally) merge(share uint32, held map[string]uint64) error {
 	var cursors []*counting
 	for _, of := range c.counts {
 		cursors = append(cursors, &counting{counted: of, reader: newValueReader(of.seg, &of.values)})
@@ -228,7 +230,10 @@ func (c *tally) merge(share uint32, held map[string]uint64) {
 	}
 	heap.Init(&left)
 	var v []byte // the value that is counted
-	for len(left) > 0 {
+	for i := 0; len(left) > 0; i++ {
+		if i%(1<<16) == 0 && c.m.ctx.Err() != nil {
+			return c.m.ctx.Err()
+		}
 		v = append(v[:0], left[0].value...)
 		n := uint64(0)
 		for len(left) > 0 && left[0].value == text(v) {
@@ -243,6 +248,7 @@ func (c *tally) merge(share uint32, held map[string]uint64) {
 			c.add(text(v), n)
 		}
 	}
+	return nil
 }
 
 // add adds a value that is good until add returns.

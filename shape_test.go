@@ -47,6 +47,7 @@ var layers = map[string][]string{
 	"problem":              {},
 	"query":                {"event"},
 	"report":               {"bundle", "event", "identity", "internal/durable", "merkle", "problem", "query", "store"},
+	"report/render":        {"report"},
 	"salts":                {"internal/durable"},
 	"segment":              {"bitmap", "event", "internal/durable", "query"},
 	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "report", "store", "verify", "web"},

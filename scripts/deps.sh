@@ -10,7 +10,8 @@ needed=(
   "curl:curl"         # the lines that the demo prints, and the examples
   "jq:jq"             # the examples in curl
   "java:default-jdk-headless" # the examples in Java
-  "chromium:chromium fonts-dejavu-core" # the page at /docs
+  "chromium:chromium fonts-dejavu-core" # the page at /docs, and reports
+  "pdftotext:poppler-utils" # reads the PDFs of reports back
   "systemd-analyze:systemd" # the unit in packaging/
   "pg_lsclusters:postgresql" # what bench/ measures beside
 )

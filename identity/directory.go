@@ -36,13 +36,15 @@ type Options struct {
 	Unrecorded bool
 }
 
+const dedupKeyBytes = 32
+
 // Directory is the identity of one server, open in control.db. All methods are safe for any number of
 // goroutines.
 type Directory struct {
 	db       *sql.DB // used by run only, and by Open and Close while run does not run
 	log      *slog.Logger
 	clock    func() time.Time
-	dedupKey [32]byte
+	dedupKey [dedupKeyBytes]byte
 	outbox   outbox // run's
 
 	state atomic.Pointer[state] // what every read answers from; swapped whole
@@ -147,15 +149,9 @@ func (d *Directory) loadDedupKey(ctx context.Context) error {
 	if _, err := d.db.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT DO NOTHING`, metaDedupKey, fresh); err != nil {
 		return fmt.Errorf("duplicate-detection key: %w", err)
 	}
-	var key []byte
-	if err := d.db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, metaDedupKey).Scan(&key); err != nil {
-		return fmt.Errorf("duplicate-detection key: %w", err)
-	}
-	if len(key) != len(d.dedupKey) {
-		return fmt.Errorf("it is damaged: the duplicate-detection key has %d bytes", len(key))
-	}
+	key, err := readDedupKey(ctx, d.db)
 	copy(d.dedupKey[:], key)
-	return nil
+	return err
 }
 
 // DedupKey returns the 32 secret bytes that duplicate detection is keyed with: random, made with the

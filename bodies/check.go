@@ -90,3 +90,16 @@ func (f *File) checkBlock(p placed) error {
 	}
 	return nil
 }
+
+// SeqsAt returns the seqs of the bodies whose block has the byte at offset, from the first up to but not including to;
+// in is false where no bodies are stored.
+func (f *File) SeqsAt(offset int64) (from, to uint64, in bool) {
+	if offset < headSize || offset >= f.head.directory {
+		return 0, 0, false
+	}
+	p := f.block(0)
+	for offset >= p.at+int64(p.bytes) {
+		p = f.after(p)
+	}
+	return f.seq(p.row), f.seq(p.row + p.bodies), true
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"countersign/event"
@@ -53,3 +54,8 @@ func (i Interval) Around(m event.Micros) (start, next event.Micros) {
 
 // Unobserved is the Observer of a store that has none.
 var Unobserved Observer = unobserved{}
+
+// CheckOn is Check on another file system.
+func CheckOn(fs durable.FS, path string, o CheckOptions) (*CheckReport, error) {
+	return checkOn(context.Background(), fs, path, o)
+}

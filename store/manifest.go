@@ -40,9 +40,19 @@ func readManifest(f durable.FS, dir string) (manifest, error) {
 		return manifest{}, &wal.CorruptError{File: name, What: "is not a manifest: " + err.Error()}
 	}
 	if m.Format != manifestFormat {
-		return manifest{}, fmt.Errorf("%s has format %d and this release reads %d: use the release that wrote it", name, m.Format, manifestFormat)
+		return manifest{}, &formatError{name, m.Format}
 	}
 	return m, nil
+}
+
+// formatError says that a directory is of another release.
+type formatError struct {
+	name   string
+	format int
+}
+
+func (e *formatError) Error() string {
+	return fmt.Sprintf("%s has format %d and this release reads %d: use the release that wrote it", e.name, e.format, manifestFormat)
 }
 
 // changeManifest writes the manifest with a change. The keeper names files in it while a rotation names keys: each must

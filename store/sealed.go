@@ -182,8 +182,12 @@ func (s *Store) openIndexes(files *sealedFiles) (indexes []*segment.Segment, err
 }
 
 func (s *Store) openIndex(part span) (*segment.Segment, error) {
-	name := filepath.Join(s.dir.path, indexName, indexFile(part))
-	f, err := s.dir.fs.OpenFile(name, os.O_RDONLY, 0)
+	return openIndexOn(s.dir.fs, s.dir.path, part, s.cache)
+}
+
+func openIndexOn(fsys durable.FS, dir string, part span, cache *segment.Cache) (*segment.Segment, error) {
+	name := filepath.Join(dir, indexName, indexFile(part))
+	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +196,7 @@ func (s *Store) openIndex(part span) (*segment.Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, err := segment.Open(name, m, s.cache)
+	index, err := segment.Open(name, m, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -219,8 +223,8 @@ func (s *sealed) close() error {
 	return s.salts.Close()
 }
 
-// tidy removes what the manifest does not name: what a crash broke off, and what was merged into others.
-func (d *Dir) tidy(files *sealedFiles) error {
+// leftovers returns the files that the manifest does not name: what a crash broke off, and what was merged into others.
+func (d *Dir) leftovers(files *sealedFiles) (left []string, err error) {
 	wanted := map[string]bool{filepath.Join(stateDirName, stateName(files.Size)): true}
 	for _, first := range files.Bodies {
 		wanted[filepath.Join(bodiesName, bodiesFile(first))] = true
@@ -234,18 +238,24 @@ func (d *Dir) tidy(files *sealedFiles) error {
 	for _, folder := range []string{bodiesName, indexName, idsName, stateDirName} {
 		names, err := d.fs.ReadDir(filepath.Join(d.path, folder))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, name := range names {
-			if wanted[filepath.Join(folder, name)] {
-				continue
-			}
-			if err := d.fs.Remove(filepath.Join(d.path, folder, name)); err != nil {
-				return err
+			if name := filepath.Join(folder, name); !wanted[name] {
+				left = append(left, name)
 			}
 		}
 	}
-	return nil
+	return left, nil
+}
+
+// tidy removes the leftovers.
+func (d *Dir) tidy(files *sealedFiles) error {
+	left, err := d.leftovers(files)
+	for _, name := range left {
+		err = errors.Join(err, d.fs.Remove(filepath.Join(d.path, name)))
+	}
+	return err
 }
 
 // unreadable stops the writing: what else is damaged nobody knows.

@@ -99,6 +99,19 @@ func claim(fsys durable.FS, path string) (*Dir, error) {
 	if err := fsys.MkdirAll(path, durable.DirMode); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
+	lock, err := lockDir(fsys, path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := initialise(fsys, path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &Dir{fs: fsys, path: path, lock: lock, manifest: m}, nil
+}
+
+// lockDir keeps every other process out of a directory.
+func lockDir(fsys durable.FS, path string) (io.Closer, error) {
 	lock, err := fsys.Lock(filepath.Join(path, lockName))
 	if l, held := errors.AsType[*durable.LockedError](err); held {
 		return nil, fmt.Errorf("data directory %s is in use by process %d: stop that server or choose another directory", path, l.PID)
@@ -106,11 +119,7 @@ func claim(fsys durable.FS, path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim data directory: %w", err)
 	}
-	m, err := initialise(fsys, path)
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	return &Dir{fs: fsys, path: path, lock: lock, manifest: m}, nil
+	return lock, nil
 }
 
 // Path returns where the directory is.

@@ -1,0 +1,298 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"countersign/internal/durable"
+	"countersign/merkle"
+)
+
+// checkManifest reads the manifest, which says what else there is. It has no checksum: a server writes it in one way
+// only, and what it says is held to everything else.
+func (c *check) checkManifest() (readable bool, err error) {
+	m, err := readManifest(c.fsys, c.path)
+	if err != nil {
+		if _, other := errors.AsType[*formatError](err); other {
+			return false, err
+		}
+		return false, c.note(manifestName, manifestName, err)
+	}
+	wrong := func(format string, args ...any) (bool, error) {
+		c.report.Add(Damage{Part: manifestName, File: manifestName, What: fmt.Sprintf(format, args...)})
+		return false, nil
+	}
+	b, err := durable.ReadFile(c.fsys, filepath.Join(c.path, manifestName), maxManifestBytes)
+	if err != nil {
+		return false, err
+	}
+	if again, err := json.Marshal(m); err != nil || !bytes.Equal(append(again, '\n'), b) {
+		return wrong("it is not as a server writes it")
+	}
+	c.report.Parts = append(c.report.Parts, CheckedPart{Part: manifestName, Files: 1, Bytes: int64(len(b))})
+	c.manifest, c.files = m, m.Sealed.clone()
+	c.report.Sealed = c.files.Size
+	if what := c.files.gap(); what != "" {
+		return wrong("%s", what)
+	}
+	c.ring = &keyring{origin: m.Origin, history: m.Keys}
+	if len(m.Keys) == 0 {
+		return true, nil // nothing was ever recorded
+	}
+	for _, k := range m.Keys {
+		if _, err := merkle.ParseKeys([]byte(k.VKey)); err != nil {
+			return wrong("its key %.100q: %v", k.VKey, err)
+		}
+	}
+	if newest := m.Keys[len(m.Keys)-1]; !strings.HasPrefix(newest.VKey, m.Origin+"+") || newest.Until != nil {
+		return wrong("its newest key is none of the trail %.100q", m.Origin)
+	}
+	return true, nil
+}
+
+// gap tells where files do not lie side by side from seq 0 on, "" when all do.
+func (f *sealedFiles) gap() string {
+	if f.Size%chunkLen != 0 {
+		return fmt.Sprintf("%d entries are sealed, which are no whole blocks", f.Size)
+	}
+	for i, first := range f.Bodies {
+		if i == 0 && first != 0 || i > 0 && first <= f.Bodies[i-1] || first >= f.Size || first%chunkLen != 0 {
+			return fmt.Sprintf("the bodies from seq %d on do not follow those before", first)
+		}
+	}
+	for what, parts := range map[string][]span{indexName: f.Indexes, idsName: f.IDs} {
+		next := uint64(0)
+		for _, p := range parts {
+			if p.From != next || p.To <= p.From {
+				return fmt.Sprintf("the files in %s from seq %d to %d do not follow those before", what, p.From, p.To)
+			}
+			next = p.To
+		}
+		if next != f.Size {
+			return fmt.Sprintf("the files in %s end before seq %d, and %d entries are sealed", what, next, f.Size)
+		}
+	}
+	if (len(f.Bodies) > 0) != (f.Size > 0) {
+		return fmt.Sprintf("%d entries are sealed in %d files", f.Size, len(f.Bodies))
+	}
+	return ""
+}
+
+// measure notes what will be looked at.
+func (c *check) measure() error {
+	sealed := c.files
+	var names [4][]string // of bodies, index, ids, and the rest by itself
+	for _, first := range sealed.Bodies {
+		names[0] = append(names[0], bodiesFile(first))
+	}
+	for _, p := range sealed.Indexes {
+		names[1] = append(names[1], indexFile(p))
+	}
+	for _, p := range sealed.IDs {
+		names[2] = append(names[2], idsFile(p))
+	}
+	for i, folder := range []string{bodiesName, indexName, idsName} {
+		if err := c.part(folder, folder, names[i], i == 0); err != nil {
+			return err
+		}
+	}
+	if sealed.Size > 0 {
+		if err := errors.Join(c.part(saltsName, "", []string{saltsName}, false), c.part(stateDirName, stateDirName, []string{stateName(sealed.Size)}, false)); err != nil {
+			return err
+		}
+	}
+	for _, folder := range []string{walName, checkpointsName, keysName, asideName} {
+		all, err := c.fsys.ReadDir(filepath.Join(c.path, folder))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := c.part(folder, folder, all, false); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.part(rootsName, "", []string{rootsName}, false), c.part(tilesName, tilesName, []string{blocksName}, false))
+}
+
+// part adds files to the report. What is not there, or cannot be opened, shows when it is looked at.
+func (c *check) part(name, folder string, files []string, twice bool) error {
+	p := CheckedPart{Part: name}
+	for _, file := range files {
+		f, err := c.fsys.OpenFile(filepath.Join(c.path, folder, file), os.O_RDONLY, 0)
+		if err != nil {
+			continue
+		}
+		size, err := f.Size()
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		p.Files++
+		p.Bytes += size
+	}
+	c.total += p.Bytes
+	if twice {
+		c.total += p.Bytes
+	}
+	if p.Files > 0 {
+		c.report.Parts = append(c.report.Parts, p)
+	}
+	return nil
+}
+
+// checkKeys holds the signing keys that are there to the manifest.
+func (c *check) checkKeys() error {
+	names, err := c.fsys.ReadDir(filepath.Join(c.path, keysName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	d := &Dir{fs: c.fsys, path: c.path}
+	known := map[string]bool{}
+	for i, k := range c.manifest.Keys {
+		file := filepath.Base(d.keyFile(k.VKey))
+		known[file] = true
+		_, err := d.readKey(k.VKey)
+		if errors.Is(err, fs.ErrNotExist) && (i+1 < len(c.manifest.Keys) || len(names) == 0) {
+			continue // it may be destroyed once its time is over; and a backup has none
+		}
+		if err := c.noteText(keysName, filepath.Join(keysName, file), err); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		if !known[name] && !durable.IsTemp(name) {
+			c.report.Notes = append(c.report.Notes, filepath.Join(keysName, name)+" is a signing key that the manifest does not name")
+		}
+	}
+	return nil
+}
+
+// noteText is note for errors that name no place and say all that there is to say.
+func (c *check) noteText(part, file string, err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return c.note(part, file, err)
+	}
+	c.report.Add(Damage{Part: part, File: file, What: err.Error()})
+	return nil
+}
+
+// checkPublished reads all published checkpoints and keeps the newest.
+func (c *check) checkPublished() error {
+	p := &published{fsys: c.fsys, dir: filepath.Join(c.path, checkpointsName)}
+	names, err := c.fsys.ReadDir(p.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, durable.IsTemp)
+	for i, name := range names {
+		file := filepath.Join(checkpointsName, name)
+		wrong := func(offset int64, format string, args ...any) {
+			c.report.Add(Damage{Part: checkpointsName, File: file, Offset: &offset, What: fmt.Sprintf(format, args...)})
+		}
+		text, ok := strings.CutSuffix(name, notesSuffix)
+		first, err := strconv.ParseUint(text, 10, 64)
+		if !ok || err != nil || name != notesName(first) {
+			wrong(0, "this is not the name of a file of checkpoints")
+			continue
+		}
+		f, whole, err := p.read(first)
+		if err != nil {
+			if err := c.note(checkpointsName, file, err); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.looked(int64(len(f.bytes))); err != nil {
+			return err
+		}
+		switch last := i == len(names)-1; {
+		case whole < len(f.bytes) && (!last || c.manifest.Clean != nil):
+			wrong(int64(whole), "what stands here is no whole checkpoint, or not the one that was written")
+		case len(f.notes) == 0:
+			wrong(0, "there is no whole checkpoint in it")
+		case first <= c.newest.Size && c.newest.Note != nil:
+			wrong(0, "it begins with a checkpoint of %d entries, after one of %d", first, c.newest.Size)
+		}
+		if n := len(f.notes); n > 0 {
+			newest, err := merkle.ParseCheckpoint(slices.Clone(f.notes[n-1]))
+			if err == nil {
+				err = c.ring.verifies(newest)
+			}
+			if err != nil {
+				wrong(int64(whole), "the checkpoint that ends here: %v", err)
+			}
+			c.newest = newest
+		}
+	}
+	return nil
+}
+
+// checkAside holds torn bytes that were kept to the hash in their names.
+func (c *check) checkAside() error {
+	names, err := c.fsys.ReadDir(filepath.Join(c.path, asideName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if durable.IsTemp(name) {
+			continue
+		}
+		file := filepath.Join(asideName, name)
+		sum, err := c.hash(file)
+		if err != nil {
+			if err := c.note(asideName, file, err); err != nil {
+				return err
+			}
+			continue
+		}
+		// wal names them by place and content.
+		if !strings.Contains(name, fmt.Sprintf("-%x.", sum[:8])) {
+			c.report.Add(Damage{Part: asideName, File: file, What: "its bytes are not those that were kept under this name"})
+		}
+	}
+	return nil
+}
+
+func (c *check) hash(file string) (sum [sha256.Size]byte, err error) {
+	f, err := c.fsys.OpenFile(filepath.Join(c.path, file), os.O_RDONLY, 0)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return sum, err
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, size)); err != nil {
+		return sum, err
+	}
+	return [sha256.Size]byte(h.Sum(nil)), c.looked(size)
+}
+
+// findLeftovers notes files that nothing names.
+func (c *check) findLeftovers() error {
+	d := &Dir{fs: c.fsys, path: c.path}
+	left, err := d.leftovers(c.files)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, name := range left {
+		c.report.Notes = append(c.report.Notes, name+" is named by nothing: the next start removes it")
+	}
+	return err
+}

@@ -72,6 +72,8 @@ type Fault struct {
 	// Call is the number of the call, from 1 on; 0 is none.
 	Call int64
 	Mode Mode
+	// Times is how many calls in a row fail; 0 is one.
+	Times int64
 	// Sticky makes all later calls fail too.
 	Sticky bool
 	// Err is what the call answers, EIO if nil.
@@ -122,7 +124,7 @@ func (f *FS) Crash(seed uint64) *FS {
 // call counts a call and returns its fault, if it has one.
 func (f *FS) call(op, name string) (Mode, error) {
 	f.calls++
-	if f.fault.Call == 0 || f.calls < f.fault.Call || f.calls > f.fault.Call && !f.fault.Sticky {
+	if f.fault.Call == 0 || f.calls < f.fault.Call || f.calls >= f.fault.Call+max(f.fault.Times, 1) && !f.fault.Sticky {
 		return Done, nil
 	}
 	err := f.fault.Err

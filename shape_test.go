@@ -20,7 +20,7 @@ var layers = map[string][]string{
 	"bitmap":               {},
 	"bodies":               {"internal/durable"},
 	"bundle":               {"event", "merkle", "query"},
-	"cmd/countersign":      {"client", "collect", "event", "identity", "internal/testkit", "merkle", "problem", "query", "report", "server", "store", "verify"},
+	"cmd/countersign":      {"bundle", "client", "collect", "event", "identity", "internal/testkit", "merkle", "problem", "query", "report", "server", "store", "verify"},
 	"client":               {"event", "problem"},
 	"collect":              {"collect/digicertone", "collect/discovery", "collect/keyfactor", "collect/records", "event", "problem"},
 	"collect/digicertone":  {"collect/records", "event"},

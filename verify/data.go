@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"time"
 
+	"countersign/event"
 	"countersign/internal/durable"
 	"countersign/merkle"
 	"countersign/wal"
@@ -19,6 +22,7 @@ import (
 type dataCheck struct {
 	report   *Report
 	opt      Options
+	dir      string
 	manifest manifest
 
 	roots, blocks *hashFile
@@ -33,10 +37,12 @@ type dataCheck struct {
 	batch      merkle.Checkpoint
 	ring       *ring
 	sigs       *signatures
+	sealed     *sealed // nil while nothing is
+	unreadable bool    // the body of an entry could not be read
 	seeds      seeds
 	chains     *chains
 	names      *names
-	facts      uint64
+	facts      []event.Entry
 	frames     uint64
 	publishedN uint64
 
@@ -50,44 +56,70 @@ type due struct {
 	where string
 }
 
-// Data checks a data directory: the log frame by frame, every body and seed against the tree, every batch and every
-// published checkpoint, the files of the tree, the keys, the chains of the accounts, that no event is recorded twice;
-// and that all of it goes on from the checkpoints that somebody kept. It changes nothing and takes no lock, so
-// a server may run: then it checks what was there when it began. Memory is 8 bytes an entry, and some for each
-// account.
+// Data checks a data directory: every body and seed against the tree, sealed or in the log, the checkpoint of every
+// batch that is in the log and every published one, the files of the tree, the keys, the chains of the accounts, that
+// no event is recorded twice, indexes and state against the entries; and that all of it goes on from the checkpoints
+// that somebody kept. It changes nothing and takes no lock, so a server may run: then it checks what was there when it
+// began. Memory is 8 bytes an entry, some for each account, and what one index takes.
 func Data(ctx context.Context, dir string, o Options) (*Report, error) {
-	fsys := o.FS
-	if fsys == nil {
-		fsys = durable.OS()
+	if o.FS == nil {
+		o.FS = durable.OS()
 	}
+	o.FS = readOnly{o.FS}
+	for range 5 {
+		r, err := checkData(ctx, dir, o)
+		if !errors.Is(err, errMovedOn) {
+			return r, err
+		}
+	}
+	return nil, notChecked("the server that runs on %s seals entries faster than they can be read: try again when it has less to do", dir)
+}
+
+// errMovedOn says that a server that runs has put other files in the place of those that were to be read.
+var errMovedOn = errors.New("the directory has moved on")
+
+func checkData(ctx context.Context, dir string, o Options) (*Report, error) {
 	r := newReport("a data directory")
-	m, err := readManifest(fsys, dir)
+	m, err := readManifest(o.FS, dir)
 	if err != nil {
 		return nil, err
 	}
-	c, err := openData(fsys, dir, m, r, o)
-	if err != nil {
-		return nil, cannot(err)
+	c, err := openData(dir, m, r, o)
+	defer c.close()
+	if err == nil {
+		err = c.readSealed(ctx)
 	}
-	defer c.roots.close()
-	defer c.blocks.close()
-	rec, err := wal.Check(fsys, filepath.Join(dir, walName), wal.Options{Clean: m.Clean}, func(b wal.Batch) error {
-		return c.frame(ctx, &b)
-	})
+	var rec wal.Recovery
+	if err == nil {
+		rec, err = wal.Check(o.FS, filepath.Join(dir, walName), wal.Options{Clean: m.Clean, From: m.sealedSize()}, func(b wal.Batch) error {
+			return c.frame(ctx, &b)
+		})
+	}
 	c.sigs.stop()
-	if err != nil && m.Clean == nil && beingWritten(ctx, fsys, dir, err) {
-		rec, err = wal.Recovery{}, nil
+	if err != nil && m.Clean == nil {
+		switch moved, again := movedOn(o.FS, dir, m); {
+		case again != nil:
+			return nil, again
+		case moved:
+			return nil, errMovedOn
+		case beingWritten(ctx, o.FS, dir, m, err):
+			rec, err = wal.Recovery{}, nil
+		}
 	}
 	damage, broken := errors.AsType[*wal.CorruptError](err)
 	if broken {
 		err = nil
 		r.find(Changed, fmt.Sprintf("%s/%s at byte %d", walName, damage.File, damage.Offset), "%s: what is behind it was not checked", damage.What)
 	}
+	if gone, missing := errors.AsType[*missingError](err); missing {
+		r.find(Missing, gone.name, "the manifest names this file, and it is not there: nothing behind it was checked")
+		return r.done(), nil
+	}
 	if err == nil {
 		err = c.finish(rec, broken)
 	}
 	if err == nil && c.names.seemTwice() {
-		err = c.lookAgain(ctx, fsys, dir)
+		err = c.lookAgain(ctx)
 	}
 	if err != nil {
 		return nil, cannot(err)
@@ -95,9 +127,18 @@ func Data(ctx context.Context, dir string, o Options) (*Report, error) {
 	return r.done(), nil
 }
 
+// movedOn tells whether the manifest is another than it was.
+func movedOn(fsys durable.FS, dir string, m manifest) (bool, error) {
+	now, err := readManifest(fsys, dir)
+	if err != nil {
+		return false, err
+	}
+	return !reflect.DeepEqual(now, m), nil
+}
+
 // beingWritten tells whether a log that seems damaged was only looked at while a server was writing: then it soon
 // looks otherwise. Everything that was durable before is in what was read.
-func beingWritten(ctx context.Context, fsys durable.FS, dir string, err error) bool {
+func beingWritten(ctx context.Context, fsys durable.FS, dir string, m manifest, err error) bool {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return true // it took back room from the file that it had set aside: nothing else makes a file shorter
 	}
@@ -111,7 +152,7 @@ func beingWritten(ctx context.Context, fsys durable.FS, dir string, err error) b
 			return false
 		case <-time.After(50 * time.Millisecond): // longer than a frame takes to be written
 		}
-		_, err := wal.Check(fsys, filepath.Join(dir, walName), wal.Options{}, func(wal.Batch) error { return nil })
+		_, err := wal.Check(fsys, filepath.Join(dir, walName), wal.Options{From: m.sealedSize()}, func(wal.Batch) error { return nil })
 		now, damaged := errors.AsType[*wal.CorruptError](err)
 		if err == nil || damaged && (now.File != before.File || now.Offset != before.Offset) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return true
@@ -120,54 +161,53 @@ func beingWritten(ctx context.Context, fsys durable.FS, dir string, err error) b
 	return false
 }
 
-// LogBytes returns how many bytes Data will read, as its progress counts them.
-func LogBytes(dir string) (int64, error) {
+// DataBytes returns how many bytes Data will read at most, as its progress counts them: log files that are sealed by
+// now are not read.
+func DataBytes(dir string) (int64, error) {
 	fsys := durable.OS()
-	names, err := fsys.ReadDir(filepath.Join(dir, walName))
-	if err != nil {
-		return 0, err
-	}
 	var sum int64
-	for _, name := range names {
-		if filepath.Ext(name) != ".log" {
-			continue
-		}
-		size, err := fileSize(fsys, filepath.Join(dir, walName, name))
-		if err != nil {
+	for _, folder := range []string{bodiesName, walName} {
+		names, err := fsys.ReadDir(filepath.Join(dir, folder))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return 0, err
 		}
-		sum += size
+		for _, name := range names {
+			size, err := fileSize(fsys, filepath.Join(dir, folder, name))
+			if err != nil {
+				return 0, err
+			}
+			sum += size
+		}
 	}
 	return sum, nil
 }
 
 // openData opens what is beside the log. It comes before the log is read: a server that runs makes entries durable
-// first, then what speaks of them.
-func openData(fsys durable.FS, dir string, m manifest, r *Report, o Options) (*dataCheck, error) {
+// first, then what speaks of them. What it returns is to be closed, also with an error.
+func openData(dir string, m manifest, r *Report, o Options) (*dataCheck, error) {
 	c := &dataCheck{
-		report: r, opt: o, manifest: m, ring: newRing(m.Origin, m.Keys[0].VKey), names: newNames(),
-		chains: newChains(r, chainBounds{plain: true}), kept: slices.Clone(o.Kept), began: time.Now(),
+		report: r, opt: o, dir: dir, manifest: m, ring: newRing(m.Origin, m.Keys[0].VKey), names: newNames(), seeds: seeds{},
+		chains: newChains(r, chainBounds{plain: true}), kept: slices.Clone(o.Kept), began: time.Now(), sigs: newSignatures(),
 	}
 	slices.SortFunc(c.kept, func(a, b merkle.Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
 	c.checkKept()
 	var err error
-	if c.published, err = listNotes(fsys, dir, r, m.Clean != nil); err != nil {
-		return nil, err
+	if c.published, err = listNotes(o.FS, dir, r, m.Clean != nil); err != nil {
+		return c, err
 	}
-	if c.roots, err = openHashes(fsys, dir, rootsName); err != nil {
-		return nil, err
+	if c.roots, err = openHashes(o.FS, dir, rootsName); err != nil {
+		return c, err
 	}
-	if c.blocks, err = openHashes(fsys, dir, filepath.Join(tilesName, blocksName)); err != nil {
-		c.roots.close()
-		return nil, err
+	if c.blocks, err = openHashes(o.FS, dir, filepath.Join(tilesName, blocksName)); err != nil {
+		return c, err
 	}
-	c.sigs = newSignatures()
-	if err = c.nextPublished(); err != nil {
-		c.sigs.stop()
-		c.roots.close()
-		c.blocks.close()
-	}
-	return c, err
+	return c, c.nextPublished()
+}
+
+func (c *dataCheck) close() {
+	c.roots.close()
+	c.blocks.close()
+	c.sealed.close()
 }
 
 // checkKept takes out the kept checkpoints that are not of this trail.
@@ -201,11 +241,11 @@ func (c *dataCheck) nextPublished() error {
 }
 
 // pace tells how far it is, and waits if that is faster than it may be.
-func (c *dataCheck) pace(ctx context.Context, b *wal.Batch) error {
+func (c *dataCheck) pace(ctx context.Context, bytes int64) error {
 	if ctx.Err() != nil {
 		return stopped(ctx)
 	}
-	c.bytes += wal.FrameBytes(b)
+	c.bytes += bytes
 	if c.opt.Progress != nil {
 		c.opt.Progress(c.bytes)
 	}
@@ -224,20 +264,28 @@ func (c *dataCheck) pace(ctx context.Context, b *wal.Batch) error {
 	}
 }
 
-// lookAgain reads the log a second time, for events that seem to be recorded twice.
-func (c *dataCheck) lookAgain(ctx context.Context, fsys durable.FS, dir string) error {
+// lookAgain reads all entries a second time, for events that seem to be recorded twice.
+func (c *dataCheck) lookAgain(ctx context.Context) error {
 	next := uint64(0)
-	_, err := wal.Check(fsys, filepath.Join(dir, walName), wal.Options{}, func(b wal.Batch) error {
+	look := func(bodies [][]byte) error {
 		if ctx.Err() != nil {
 			return stopped(ctx)
 		}
-		for _, body := range b.Entries {
+		for _, body := range bodies {
 			if e, err := decodeBody(body, next); err == nil && next < c.edge.Size() && !e.fact() {
 				c.names.again(c.report, &e.Entry)
 			}
 			next++
 		}
 		return nil
+	}
+	if c.sealed != nil {
+		if err := c.sealed.each(ctx, look); err != nil {
+			return err
+		}
+	}
+	_, err := wal.Check(c.opt.FS, filepath.Join(c.dir, walName), wal.Options{From: next}, func(b wal.Batch) error {
+		return look(b.Entries[min(next-b.FirstSeq, uint64(len(b.Entries))):])
 	})
 	if _, ok := errors.AsType[*wal.CorruptError](err); ok {
 		return nil // it was reported

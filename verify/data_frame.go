@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -31,81 +32,138 @@ func decodeBody(body []byte, seq uint64) (entry, error) {
 }
 
 // seeds are the seeds of the blocks that entries of the present frame are in.
-type seeds struct {
-	first uint64 // block of the first one
-	list  []event.Block
-}
+type seeds map[uint64]event.Block
 
-// take moves on to a frame that begins with seq.
+// take moves on to a frame: it brings the seed of each block that begins in it, and may go on with the last one.
 func (s *seeds) take(r *Report, where string, b *wal.Batch) {
-	keep := b.FirstSeq >> 8 // the block that the frame goes on with, if it does
-	if n := uint64(len(s.list)); s.first+n > keep && keep >= s.first {
-		s.list = slices.Clone(s.list[keep-s.first:])
-	} else {
-		s.list = nil
+	last, lastKnown := (*s)[b.FirstSeq>>8]
+	*s = seeds{}
+	if lastKnown {
+		(*s)[b.FirstSeq>>8] = last
 	}
-	s.first = keep
+	next := (b.FirstSeq + event.BlockEntries - 1) >> 8 // the first that begins here
 	for _, seed := range b.Seeds {
-		if next := s.first + uint64(len(s.list)); seed.Block != next {
-			r.find(Changed, where, "the seed of block %d stands where that of block %d must", seed.Block, next)
+		if seed.Block != next || next<<8 >= b.FirstSeq+uint64(len(b.Entries)) {
+			r.find(Changed, where, "the seed of block %d stands where none of it belongs", seed.Block)
 			continue
 		}
-		s.list = append(s.list, seed.Bytes)
+		(*s)[next] = seed.Bytes
+		next++
 	}
 }
 
-func (s *seeds) of(seq uint64) (event.Block, bool) {
-	i := seq>>8 - s.first
-	if i >= uint64(len(s.list)) {
-		return event.Block{}, false
-	}
-	return s.list[i], true
-}
-
-// frame checks one frame.
+// frame checks one frame of the log.
 func (c *dataCheck) frame(ctx context.Context, b *wal.Batch) error {
-	if err := c.pace(ctx, b); err != nil {
+	if err := c.pace(ctx, wal.FrameBytes(b)); err != nil {
 		return err
 	}
-	where := fmt.Sprintf("the frame of entries %d to %d", b.FirstSeq, b.FirstSeq+uint64(len(b.Entries))-1)
+	p := part{first: b.FirstSeq, bodies: b.Entries, file: walName, where: entriesName(b.FirstSeq, b.FirstSeq+uint64(len(b.Entries)))}
 	c.frames++
-	c.seeds.take(c.report, where, b)
-	entries, err := c.decode(b)
+	c.seeds.take(c.report, p.where, b)
+	p.seed = c.logSeed
+	if signed, err := merkle.ParseCheckpoint(slices.Clone(b.Checkpoint)); err != nil {
+		c.report.find(Malformed, p.where, "the checkpoint of the batch: %v", err)
+	} else {
+		p.signed = &signed
+	}
+	// What is sealed may still be in the log.
+	if below := c.edge.Size(); p.first < below {
+		if err := c.again(&p, below); err != nil || len(p.bodies) == 0 {
+			return err
+		}
+	}
+	return c.take(&p)
+}
+
+func entriesName(from, to uint64) string {
+	if to == from+1 {
+		return fmt.Sprintf("the batch of entry %d", from)
+	}
+	return fmt.Sprintf("the batch of entries %d to %d", from, to-1)
+}
+
+// logSeed returns the seed of an entry in the log. The first block of the log may have begun before it.
+func (c *dataCheck) logSeed(seeder *event.Seeder, seq uint64) ([32]byte, error) {
+	if block, ok := c.seeds[seq>>8]; ok {
+		return seeder.Seed(block, seq), nil
+	}
+	if c.sealed != nil {
+		return c.sealed.seed(seeder, seq)
+	}
+	return [32]byte{}, errNoSeed
+}
+
+// part is some entries that follow each other.
+type part struct {
+	first  uint64
+	bodies [][]byte // nil for one that cannot be read
+	file   string   // where they are stored
+	where  string   // more closely
+	seed   func(seeder *event.Seeder, seq uint64) ([32]byte, error)
+	signed *merkle.Checkpoint // of the tree that ends with them; nil for none
+	block  bool               // they are the entries of one block of the tree
+}
+
+// again checks those entries of a part that were checked in another place before: they must be the same ones. It
+// leaves the others in p.
+func (c *dataCheck) again(p *part, below uint64) error {
+	n := min(below-p.first, uint64(len(p.bodies)))
+	old := *p
+	old.bodies = p.bodies[:n]
+	entries, err := c.decode(&old)
 	if err != nil {
 		return err
 	}
-	signed, signedErr := merkle.ParseCheckpoint(slices.Clone(b.Checkpoint))
-	if signedErr != nil {
-		c.report.find(Malformed, where, "%v", signedErr)
+	for i := range entries {
+		e := &entries[i]
+		switch {
+		case e.err != nil:
+			c.report.findEntry(Changed, p.file, e.Seq, "%v", e.err)
+		case e.hasKept && e.leaf != e.kept:
+			c.report.findEntry(Changed, p.file, e.Seq, "the entry is sealed, and the log has another one in its place")
+		}
 	}
-	leaves := c.choose(entries, signed, signedErr == nil)
+	p.first, p.bodies = p.first+n, p.bodies[n:]
+	return nil
+}
+
+// take checks entries that are next in the trail.
+func (c *dataCheck) take(p *part) error {
+	entries, err := c.decode(p)
+	if err != nil {
+		return err
+	}
+	leaves, err := c.choose(entries, p)
+	if err != nil {
+		return err
+	}
 	for i := range entries {
 		c.judge(&entries[i])
 		if err := c.grow(leaves[i]); err != nil {
 			return err
 		}
 	}
-	if signedErr == nil {
-		return c.checkBatch(signed, where)
+	if p.signed != nil {
+		c.checkBatch(*p.signed, p.where)
 	}
 	return nil
 }
 
-// decode reads the bodies of a frame and computes their leaves, on as many cores as there are.
-func (c *dataCheck) decode(b *wal.Batch) ([]entry, error) {
-	entries := make([]entry, len(b.Entries))
-	kept, err := c.roots.read(b.FirstSeq, len(b.Entries))
+// decode reads bodies and computes their leaves, on as many cores as there are.
+func (c *dataCheck) decode(p *part) ([]entry, error) {
+	entries := make([]entry, len(p.bodies))
+	kept, err := c.roots.read(p.first, len(p.bodies))
 	if err != nil {
 		return nil, err
 	}
-	parts := min(runtime.GOMAXPROCS(0), (len(entries)+63)/64)
+	workers := min(runtime.GOMAXPROCS(0), (len(entries)+63)/64)
 	var wait sync.WaitGroup
-	for p := range parts {
+	for w := range workers {
 		wait.Go(func() {
 			var seeder event.Seeder
-			for i := len(entries) * p / parts; i < len(entries)*(p+1)/parts; i++ {
+			for i := len(entries) * w / workers; i < len(entries)*(w+1)/workers; i++ {
 				e := &entries[i]
-				*e = c.open(&seeder, b.Entries[i], b.FirstSeq+uint64(i))
+				*e = p.open(&seeder, i)
 				if i < len(kept) {
 					e.kept, e.hasKept = event.LeafHash(e.Leaf(kept[i])), true
 				}
@@ -117,25 +175,34 @@ func (c *dataCheck) decode(b *wal.Batch) ([]entry, error) {
 }
 
 // open reads one body and computes the leaf that it gives.
-func (c *dataCheck) open(seeder *event.Seeder, body []byte, seq uint64) entry {
-	e, err := decodeBody(body, seq)
+func (p *part) open(seeder *event.Seeder, i int) entry {
+	seq := p.first + uint64(i)
+	if p.bodies[i] == nil {
+		return entry{Entry: event.Entry{Seq: seq}, err: errUnreadable}
+	}
+	e, err := decodeBody(p.bodies[i], seq)
 	if err != nil {
 		return entry{Entry: event.Entry{Seq: seq}, err: err}
 	}
-	block, ok := c.seeds.of(seq)
-	if !ok {
-		e.err = errNoSeed
+	seed, err := p.seed(seeder, seq)
+	if err != nil {
+		e.err = err
 		return e
 	}
-	e.leaf = event.LeafHash(e.Leaf(event.Root(seeder.Seed(block, seq), &e.Entry)))
+	e.leaf = event.LeafHash(e.Leaf(event.Root(seed, &e.Entry)))
 	return e
 }
 
-var errNoSeed = fmt.Errorf("the seed of its block is missing")
+var (
+	errNoSeed     = errors.New("the seed of its block is missing")
+	errSeedGone   = errors.New("its seed is gone, as if the entry were erased, and no erasure names it")
+	errUnreadable = errors.New("its stored bytes cannot be read")
+)
 
 // choose decides which leaves go into the tree: those that the bodies give, unless the file of roots has others and
-// with these the frame's checkpoint is right. So the one body that was changed is named, and those behind it are not.
-func (c *dataCheck) choose(entries []entry, signed merkle.Checkpoint, known bool) []merkle.Hash {
+// the bodies' do not make the hash that was signed, or of a sealed block the one that the tiles have. So the one body
+// that was changed is named, and those behind it are not.
+func (c *dataCheck) choose(entries []entry, p *part) ([]merkle.Hash, error) {
 	leaves, kept := make([]merkle.Hash, len(entries)), make([]merkle.Hash, len(entries))
 	differ := false
 	for i := range entries {
@@ -147,37 +214,53 @@ func (c *dataCheck) choose(entries []entry, signed merkle.Checkpoint, known bool
 		differ = differ || e.err != nil || kept[i] != leaves[i]
 	}
 	if !differ {
-		return leaves
+		return leaves, nil
 	}
-	signs := func(leaves []merkle.Hash) bool {
-		edge := c.edge
-		for _, leaf := range leaves {
-			edge.Append(leaf)
-		}
-		return known && edge.Root() == signed.Root
+	bodiesRight, err := c.right(leaves, p)
+	if err != nil {
+		return nil, err
 	}
-	bodiesRight := signs(leaves)
 	for i := range entries {
 		e := &entries[i]
 		switch {
 		case e.err != nil:
-			c.report.findEntry(Changed, walName, e.Seq, "%v", e.err)
+			c.report.findEntry(Changed, p.file, e.Seq, "%v", e.err)
 		case kept[i] == leaves[i]:
 		case bodiesRight:
 			c.report.findEntry(Disagrees, rootsName, e.Seq, "the entry is as it was signed, and the file has another root for it")
 		default:
-			c.report.findEntry(Changed, walName, e.Seq, "the entry, or the seed of its block, is not what was recorded: the file of roots has another root for it")
+			c.report.findEntry(Changed, p.file, e.Seq, "the entry, or the seed of its block, is not what was recorded: the file of roots has another root for it")
 		}
 	}
 	if bodiesRight {
-		return leaves
+		return leaves, nil
 	}
-	return kept
+	return kept, nil
+}
+
+// right tells whether leaves make the hash that speaks for the part.
+func (c *dataCheck) right(leaves []merkle.Hash, p *part) (bool, error) {
+	var edge merkle.Edge
+	if p.signed != nil {
+		edge = c.edge
+	}
+	for _, leaf := range leaves {
+		edge.Append(leaf)
+	}
+	if p.signed != nil {
+		return edge.Root() == p.signed.Root, nil
+	}
+	if !p.block {
+		return false, nil
+	}
+	stored, err := c.blocks.read(p.first>>merkle.BlockLevel, 1)
+	return len(stored) == 1 && edge.Root() == stored[0], err
 }
 
 // judge checks what one entry says.
 func (c *dataCheck) judge(e *entry) {
 	if e.err != nil {
+		c.unreadable = true
 		return
 	}
 	link := chainLink{seq: e.Seq, received: e.ReceivedAt, accountSeq: e.AccountSeq, prev: e.AccountPrev, fact: e.fact()}
@@ -189,7 +272,7 @@ func (c *dataCheck) judge(e *entry) {
 		c.names.add(&e.Entry)
 		return
 	}
-	c.facts++
+	c.facts = append(c.facts, e.Entry)
 	if e.Kind != event.KindKey {
 		return
 	}

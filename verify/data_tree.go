@@ -71,19 +71,18 @@ func (c *dataCheck) checkPublished(p *due) {
 }
 
 // checkBatch checks the checkpoint at the end of a frame.
-func (c *dataCheck) checkBatch(signed merkle.Checkpoint, where string) error {
+func (c *dataCheck) checkBatch(signed merkle.Checkpoint, where string) {
 	switch {
 	case signed.Origin != c.manifest.Origin:
 		c.report.find(Forked, where, "its checkpoint is of the trail %s", signed.Origin)
-		return nil
+		return
 	case signed.Size != c.edge.Size():
 		c.report.find(Moved, where, "its checkpoint is of %d entries", signed.Size)
-		return nil
+		return
 	}
 	c.checkSignature(signed, where)
 	c.checkRoot(signed, where)
 	c.batch = signed
-	return nil
 }
 
 func (c *dataCheck) checkSignature(k merkle.Checkpoint, where string) {
@@ -122,8 +121,11 @@ func (c *dataCheck) finish(rec wal.Recovery, broken bool) error {
 		}
 		c.checkKeys(size)
 	}
-	r.fact("entries", "%s", rowsText(size, c.facts))
-	r.fact("batches", "%d, each with its signed checkpoint", c.frames)
+	r.fact("entries", "%s", rowsText(size, uint64(len(c.facts))))
+	if c.sealed != nil {
+		r.fact("sealed", "the first %d of them, with %d indexes held to them", c.sealed.size, len(c.manifest.Sealed.Indexes))
+	}
+	r.fact("batches in the log", "%d, each with its signed checkpoint", c.frames)
 	r.fact("published checkpoints", "%d", c.publishedN)
 	r.fact("accounts", "%d", len(c.chains.heads))
 	if rec.Torn > 0 {
@@ -144,6 +146,9 @@ func (c *dataCheck) finish(rec wal.Recovery, broken bool) error {
 		r.Limits = append(r.Limits, "Entries behind the newest kept checkpoint can have been rewritten by whoever has the signing key, or dropped by whoever can write to the disk.")
 	} else {
 		r.Limits = append(r.Limits, "Without a kept checkpoint (--checkpoint) nothing tells whether this is all that there ever was: an older copy of the directory passes too, and so does one that the holder of the key wrote anew.")
+	}
+	if c.sealed != nil {
+		r.Limits = append(r.Limits, "The hashes of ids (ids/) are made with a key of the server's own, and were held to their checksums only.")
 	}
 	r.Limits = append(r.Limits, "Users, roles and tokens (control.db) are not part of the trail; what was done to them is.")
 	return nil
@@ -206,21 +211,25 @@ func (c *dataCheck) checkKeys(size uint64) {
 	if !c.ring.is(c.manifest.Keys, c.manifest.Clean != nil) {
 		c.report.find(Disagrees, manifestName, "its keys are not those that the entries of the trail name")
 	}
-	if size == 0 || c.batch.Size != size {
+	top := c.batch
+	if c.newest != nil && c.newest.Size > top.Size { // nothing is behind what is sealed
+		top = c.newest.Checkpoint
+	}
+	if size == 0 || top.Size != size {
 		c.report.Origin, c.report.TreeSize = c.manifest.Origin, size
 		if size > 0 {
-			c.report.find(Missing, walName, "the last batch has no checkpoint of its own")
+			c.report.find(Missing, walName, "no checkpoint is there of all %d entries", size)
 		}
 		return
 	}
-	c.report.anchor(c.batch, c.opt.Keys)
+	c.report.anchor(top, c.opt.Keys)
 	if len(c.report.SignedBy) > 0 {
 		keys, err := c.ring.at(size)
 		if err != nil {
 			c.report.find(WrongKey, "the newest checkpoint", "%v", err)
 			return
 		}
-		own, err := c.batch.SignedBy(keys)
+		own, err := top.SignedBy(keys)
 		if err != nil || !anyIn(c.report.SignedBy, own) {
 			c.report.find(WrongKey, "the newest checkpoint", "the given key that signed it is not one that the trail names for %d entries", size)
 		}

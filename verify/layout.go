@@ -27,8 +27,13 @@ const (
 	blocksName      = "1" // in tilesName
 	checkpointsName = "checkpoints"
 	notesSuffix     = ".notes"
+	saltsName       = "salts"
+	stateDirName    = "state"
+	bodiesName      = "bodies"
+	indexName       = "index"
+	idsName         = "ids"
 
-	maxManifestBytes = 1 << 16
+	maxManifestBytes = 1 << 24
 )
 
 // manifest says what a directory holds. Clean is where the log ended when the server stopped; nil while one runs, and
@@ -37,7 +42,45 @@ type manifest struct {
 	Format int           `json:"format"`
 	Origin string        `json:"origin,omitempty"`
 	Keys   []manifestKey `json:"keys,omitempty"`
+	// Sealed is what has left the log; nil while nothing has.
+	Sealed *sealedFiles  `json:"sealed,omitempty"`
 	Clean  *wal.Position `json:"clean,omitempty"`
+}
+
+// sealedFiles are the files that the first Size entries lie in. Those of a kind lie side by side from seq 0 on.
+type sealedFiles struct {
+	Size    uint64   `json:"size"`
+	Bodies  []uint64 `json:"bodies"` // the first seq of each
+	Indexes []span   `json:"indexes"`
+	IDs     []span   `json:"ids"`
+}
+
+// sealedSize is how many entries have left the log.
+func (m *manifest) sealedSize() uint64 {
+	if m.Sealed == nil {
+		return 0
+	}
+	return m.Sealed.Size
+}
+
+// span is the entries from From to before To.
+type span struct {
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+}
+
+func (s span) file(suffix string) string { return fmt.Sprintf("%020d-%020d.%s", s.From, s.To, suffix) }
+
+// sideBySide tells whether spans cover the first size entries, each once.
+func sideBySide(spans []span, size uint64) bool {
+	next := uint64(0)
+	for _, s := range spans {
+		if s.From != next || s.To <= s.From {
+			return false
+		}
+		next = s.To
+	}
+	return next == size
 }
 
 type manifestKey struct {
@@ -115,7 +158,7 @@ func (h *hashFile) read(first uint64, n int) ([][hashBytes]byte, error) {
 }
 
 func (h *hashFile) close() {
-	if h.file != nil {
+	if h != nil && h.file != nil {
 		_ = h.file.Close() // it was only read
 	}
 }

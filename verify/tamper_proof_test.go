@@ -180,7 +180,7 @@ func consistency(tamper func(t testing.TB, r *rand.Rand, w *world, s *step)) fun
 
 // A test of the tests: what the corpus begins with is good.
 func TestTheCorpusBeginsWithWhatIsGenuine(t *testing.T) {
-	w := newWorld(t, 77)
+	w := newWorld(t, 77, options())
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
 		h, rows := w.plainExport(r)

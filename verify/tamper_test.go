@@ -36,6 +36,27 @@ type tampering struct {
 	kinds []verify.Kind
 	// harmless: nothing that is claimed is untrue afterwards.
 	harmless bool
+	// where it can be done: everywhere, or only where entries are in the log, or where some are sealed.
+	in place
+}
+
+type place int
+
+const (
+	anywhere place = iota
+	inLog
+	inSealed
+)
+
+// world draws the world for a try.
+func (w *tampering) world(worlds []*world, try int) *world {
+	switch w.in {
+	case inLog:
+		return worlds[0]
+	case inSealed:
+		return worlds[1]
+	}
+	return worlds[try%len(worlds)]
 }
 
 var tamperings = slices.Concat(exportTamperings, proofTamperings, dataTamperings)
@@ -70,14 +91,14 @@ func TestTamperingSuiteIsFoundWithoutExceptions(t *testing.T) {
 		}
 	}
 	t.Logf("COUNTERSIGN_TAMPER_SEED=%d", seed)
-	worlds := []*world{newWorld(t, seed), newWorld(t, seed+1)}
+	worlds := []*world{newWorld(t, seed, options()), newWorld(t, seed+1, sealing())}
 	each := (tries(t) + len(tamperings) - 1) / len(tamperings)
 	for i, way := range tamperings {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			for try := range each {
 				r := rand.New(rand.NewPCG(seed, uint64(i)<<32|uint64(try)))
-				report, err := way.do(t, r, worlds[try%len(worlds)])
+				report, err := way.do(t, r, way.world(worlds, try))
 				if bad := way.judge(report, err); bad != "" {
 					t.Fatalf("try %d: %s: %+v, %v", try, bad, report, err)
 				}
@@ -180,12 +201,12 @@ type world struct {
 	strangeKey *merkle.Signer
 }
 
-func newWorld(t testing.TB, seed uint64) *world {
+func newWorld(t testing.TB, seed uint64, o store.Options) *world {
 	t.Helper()
-	m := newDir(t, seed)
+	m := newDir(t, seed, o)
 	w := &world{
 		keys: m.options(t).Keys, kept: m.kept, keptEarlier: m.keptEarlier,
-		dir: load(t, m.dir), earlier: load(t, m.earlier), clone: load(t, m.clone),
+		dir: load(t, m.dir).tidied(t), earlier: load(t, m.earlier).tidied(t), clone: load(t, m.clone).tidied(t),
 	}
 	w.trail = open(t, copyDir(t, m.dir))
 	for seq := range w.trail.Size() {

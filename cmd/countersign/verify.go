@@ -256,7 +256,7 @@ func (v *verification) checkData(ctx context.Context, o verify.Options) (*verify
 		}
 		o.Kept = append(o.Kept, c)
 	}
-	size, err := verify.LogBytes(v.data)
+	size, err := verify.DataBytes(v.data)
 	if err != nil {
 		size = -1 // Data says what is wrong
 	}

@@ -70,6 +70,7 @@ scripts already speak: DigiCert ONE Account Manager and its own /api/v1.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newKey(), newVerify(), newVersion())
 	root.AddCommand(newSearch(), newTail(), newExport(), newCompletion())
+	root.AddCommand(newReport())
 	root.AddCommand(resourceCommands()...)
 	return root
 }

@@ -23,7 +23,7 @@ import (
 	"countersign/segment"
 )
 
-// benchEvents is how many events the benchmarks are over: EVENTS, or a million.
+// benchEvents is how many events the benchmarks are over: EVENTS, or a million. Tests take fewer.
 func benchEvents(tb testing.TB) int {
 	if s := os.Getenv("EVENTS"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -31,6 +31,9 @@ func benchEvents(tb testing.TB) int {
 			tb.Fatalf("EVENTS: %v", err)
 		}
 		return n
+	}
+	if _, ok := tb.(*testing.T); ok {
+		return 2 * sealed
 	}
 	return 1_000_000
 }
@@ -94,7 +97,11 @@ func (s *shelf) put(write func(*bytes.Buffer) error) *segment.Segment {
 	if err := os.WriteFile(name, file.Bytes(), 0o600); err != nil {
 		s.tb.Fatal(err)
 	}
-	return s.open(name)
+	out := s.open(name)
+	if err := os.Remove(name); err != nil { // it stays while it is mapped
+		s.tb.Fatal(err)
+	}
+	return out
 }
 
 func (s *shelf) open(name string) *segment.Segment {
@@ -136,6 +143,7 @@ func makeEstate(tb testing.TB) bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	defer os.RemoveAll(dir)
 	sh := &shelf{tb: tb, dir: dir, cache: segment.NewCache(64 << 20)}
 	var levels [][]*segment.Segment
 	var small []*segment.Segment
@@ -153,7 +161,7 @@ func makeEstate(tb testing.TB) bench {
 				levels = append(levels, nil)
 			}
 			levels[level] = append(levels[level], s)
-			if len(levels[level]) < 8 {
+			if len(levels[level]) < min(8, n/sealed) {
 				return
 			}
 			of := levels[level]

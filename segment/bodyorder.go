@@ -16,7 +16,8 @@ import (
 // Orders by what no column knows read the bodies of all matches, more than once, and hold few of them: it takes long,
 // and the answer is exact all the same.
 
-const (
+// What a sample holds at most. Tests make it smaller.
+var (
 	sampleEntries = 1 << 18
 	sampleBytes   = 64 << 20
 )

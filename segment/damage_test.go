@@ -66,7 +66,7 @@ func same(a, b answers) bool { return a.total == b.total && slices.Equal(a.page,
 // A flipped bit anywhere is found and located, or harmless: never a wrong answer.
 func TestEveryFlippedByteIsFoundOrHarmless(t *testing.T) {
 	r := random(t)
-	all := trail(nil).extend(r, 25, strange)
+	all := trail(nil).extend(r, 10, strange)
 	good := file(t, all)
 	questions := everyQuestion()
 	view := func(s *segment.Segment) *segment.View {

@@ -205,7 +205,7 @@ func (s *Segment) dictionaryPage(d *dictionary, page int) (b []byte, n int) {
 		}
 		c := cursor{b: data[4*groups:]}
 		end := len(data)
-		var last string
+		var last []byte
 		for i := range n {
 			if i%groupValues == 0 && int(binary.LittleEndian.Uint32(data[4*(i/groupValues):])) != end-len(c.b)-4*groups {
 				s.fail(at, "a group of values that is not where it should be")
@@ -213,11 +213,10 @@ func (s *Segment) dictionaryPage(d *dictionary, page int) (b []byte, n int) {
 			if what := c.next(i%groupValues == 0); what != "" {
 				s.fail(at, "value %d: %s", page*pageValues+i, what)
 			}
-			v := string(c.value)
-			if i > 0 && query.CompareText(event.TextOf(last), event.TextOf(v)) >= 0 {
+			if i > 0 && query.CompareText(event.TextOf(text(last)), event.TextOf(text(c.value))) >= 0 {
 				s.fail(at, "value %d is out of order", page*pageValues+i)
 			}
-			last = v
+			last = append(last[:0], c.value...)
 		}
 		if len(c.b) > 0 {
 			s.fail(at, "%d bytes after the last value", len(c.b))

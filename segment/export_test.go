@@ -46,3 +46,10 @@ func OpenUnsummed(b []byte) (*Segment, error) {
 	s := &Segment{name: "unsummed", data: b, unsummed: true}
 	return s, s.open()
 }
+
+// SetSample makes samples of orders by bodies smaller, until the returned function is called.
+func SetSample(entries, bytes int) (undo func()) {
+	oldEntries, oldBytes := sampleEntries, sampleBytes
+	sampleEntries, sampleBytes = entries, bytes
+	return func() { sampleEntries, sampleBytes = oldEntries, oldBytes }
+}

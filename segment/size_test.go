@@ -24,7 +24,7 @@ func TestSizeOfAnEvent(t *testing.T) {
 		parts := s.Sizes()
 		slices.SortFunc(parts, func(a, b segment.Part) int { return cmp.Compare(b.Bytes, a.Bytes) })
 		for _, p := range parts {
-			if each := float64(p.Bytes) / rows; each >= 0.01 {
+			if each := float64(p.Bytes) / rows; each >= 0.1 {
 				t.Logf("%8.2f  %s", each, p.Name)
 			}
 		}

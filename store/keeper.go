@@ -113,10 +113,21 @@ func (s *Store) keepOne(snap *snapshot) (worked bool, err error) {
 	if end, due := s.sealDue(snap); due {
 		return true, s.seal(snap, end)
 	}
-	if snap.size-snap.indexed >= s.indexStep {
-		return true, s.indexOpen(snap)
+	if n := s.indexDue(snap); n > 0 {
+		return true, s.indexOpen(snap, n)
 	}
 	return false, nil
+}
+
+// indexDue returns how many open entries are to get an index now: all that are waiting, up to where the next seal ends. So
+// one who is behind makes few large indexes, which costs less, and a seal that finds one only copies it.
+func (s *Store) indexDue(snap *snapshot) uint64 {
+	waiting := snap.size - snap.indexed
+	step := s.indexStep
+	if waiting < step && snap.openBytes(snap.size)-snap.openBytes(snap.indexed) >= s.sealBytes/4 {
+		step = chunkLen // they are large
+	}
+	return min(waiting/step*step, s.sealEntries-(snap.indexed-snap.sealed.size)%s.sealEntries)
 }
 
 // offer hands a change to the writer and waits until it is in place.
@@ -131,14 +142,14 @@ func (s *Store) offer(c *change) error {
 	}
 }
 
-// indexOpen gives the next open entries an index in memory.
-func (s *Store) indexOpen(snap *snapshot) error {
+// indexOpen gives the next n open entries an index in memory.
+func (s *Store) indexOpen(snap *snapshot, n uint64) error {
 	start := time.Now()
-	index, err := s.buildIndex(snap, snap.indexed, snap.indexed+s.indexStep)
+	index, err := s.buildIndex(snap, snap.indexed, snap.indexed+n)
 	if err != nil {
 		return err
 	}
-	s.observer.Kept(Kept{Work: Indexed, Entries: int(s.indexStep), Took: time.Since(start)})
+	s.observer.Kept(Kept{Work: Indexed, Entries: int(n), Took: time.Since(start)})
 	return s.offer(&change{indexes: append(slices.Clone(snap.indexes), index)})
 }
 
@@ -148,7 +159,11 @@ func (s *Store) buildIndex(snap *snapshot, from, to uint64) (*segment.Segment, e
 	if err := segment.Build(&file, snap.openSlice(from, to)); err != nil {
 		return nil, fmt.Errorf("index seq %d to %d: %w", from, to, err)
 	}
-	return segment.OpenBytes("memory", file.Bytes(), s.cache)
+	index, err := segment.OpenBytes("memory", file.Bytes(), s.cache)
+	if err == nil {
+		s.inMemory[index] = file.Bytes()
+	}
+	return index, err
 }
 
 // sealDue tells whether open entries are to be sealed, and up to where: a multiple of what an index in memory covers, so
@@ -158,7 +173,7 @@ func (s *Store) sealDue(snap *snapshot) (end uint64, due bool) {
 	if ready == 0 {
 		return 0, false
 	}
-	if ready < s.sealEntries && snap.openBytes(snap.indexed) < sealBytes {
+	if ready < s.sealEntries && snap.openBytes(snap.indexed) < s.sealBytes {
 		return 0, false
 	}
 	return snap.sealed.size + min(ready, s.sealEntries), true
@@ -197,6 +212,9 @@ func (s *Store) seal(snap *snapshot, end uint64) error {
 		return err
 	}
 	closeIndexes(old)
+	for _, x := range old {
+		delete(s.inMemory, x)
+	}
 	s.observer.Kept(Kept{Work: Sealed, Entries: int(end - from), Took: time.Since(start)})
 	// What is below is in the files that the manifest names.
 	if err := wal.RemoveBelow(s.dir.fs, filepath.Join(s.dir.path, walName), end); err != nil {
@@ -282,7 +300,13 @@ func (s *Store) writeSealed(snap *snapshot, end uint64) (m made, err error) {
 		return m, err
 	}
 	within, _ := splitIndexes(snap.indexes, from, end)
-	m.index, err = s.mergeIndexes(within)
+	m.index, err = s.writeIndex(within, func(out io.Writer) error {
+		if len(within) == 1 {
+			_, err := out.Write(s.inMemory[within[0]])
+			return err
+		}
+		return segment.Merge(out, within)
+	})
 	return m, err
 }
 
@@ -314,12 +338,12 @@ func stateAt(snap *snapshot, end uint64, before *state) *state {
 	return n
 }
 
-// mergeIndexes writes the index over all of what several indexes cover and opens it.
-func (s *Store) mergeIndexes(parts []*segment.Segment) (*segment.Segment, error) {
+// writeIndex writes the index over all of what several indexes cover and opens it.
+func (s *Store) writeIndex(parts []*segment.Segment, write func(io.Writer) error) (*segment.Segment, error) {
 	to := span{parts[0].First(), parts[len(parts)-1].End()}
 	f, err := durable.Replace(s.dir.fs, filepath.Join(s.dir.path, indexName, indexFile(to)), func(f durable.File) error {
 		out := bufio.NewWriterSize(&pausedWriter{to: io.NewOffsetWriter(f, 0), pause: s.pause}, 1<<18)
-		return errors.Join(segment.Merge(out, parts), out.Flush())
+		return errors.Join(write(out), out.Flush())
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"time"
@@ -39,7 +40,7 @@ func (s *Store) startMerge(snap *snapshot) chan merged {
 	var work func() merged
 	if parts := dueIndexes(snap); len(parts) > 0 {
 		work = func() merged {
-			index, err := s.mergeIndexes(parts)
+			index, err := s.writeIndex(parts, func(out io.Writer) error { return segment.Merge(out, parts) })
 			return merged{index: index, parts: spansOf(parts), err: err}
 		}
 	} else if runs := dueRuns(snap); len(runs) > 0 {

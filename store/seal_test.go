@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -164,5 +166,27 @@ func TestTreeIsMadeAgainFromSealedBodies(t *testing.T) {
 		}
 		checkProofs(t, s, r, seen)
 		closeTrail(t, s)
+	}
+}
+
+// Few large entries are as much as many small ones: they are sealed too, or writers would wait for ever.
+func TestLargeEntriesAreSealedByTheirBytes(t *testing.T) {
+	r := rand.New(rand.NewPCG(storetest.Seed(t), 15))
+	o := quiet
+	o.SealBytes = 1 << 20
+	s := openTrail(t, t.TempDir(), o)
+	defer closeTrail(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 1200 {
+		e := testkit.Random(r)
+		e.Raw = event.TextOf(strings.Repeat("x", 10<<10))
+		if _, err := s.Append(ctx, []event.Event{e}, "w"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.WaitKept(never)
+	if now, _ := s.Unsealed(); now > 600 {
+		t.Errorf("%d of 1200 large entries are not sealed", now)
 	}
 }

@@ -69,6 +69,9 @@ type Options struct {
 	// IndexStep is how many open entries get an index in memory at a time, SealEntries how many are moved to files at
 	// a time, a multiple of it; both are multiples of 256. 0 means 8192 and 131072.
 	IndexStep, SealEntries uint64
+	// SealBytes is how many bytes of log are moved at a time at the latest, 64 MiB if 0. It must be a good deal more than
+	// the largest event.
+	SealBytes int64
 	// KeepRetry is how long background work that failed waits before it is tried again; 0 means 10 s.
 	KeepRetry time.Duration
 }
@@ -160,12 +163,14 @@ type Store struct {
 	writerDone chan struct{}
 
 	// The keeper's.
-	changes     chan *change // to the writer
+	inMemory    map[*segment.Segment][]byte // the files of the indexes in memory
+	changes     chan *change                // to the writer
 	keeperDone  chan struct{}
 	sealedState *state // as of the last seal
 	cache       *segment.Cache
 	indexStep   uint64
 	sealEntries uint64
+	sealBytes   int64
 	keepRetry   time.Duration
 	// mostUnsealed is how many entries may lie in memory before writers wait.
 	mostUnsealed uint64
@@ -234,9 +239,11 @@ func (d *Dir) Open(o Options) (*Store, error) {
 		publisherDone:  make(chan struct{}),
 		changes:        make(chan *change),
 		keeperDone:     make(chan struct{}),
+		inMemory:       map[*segment.Segment][]byte{},
 		cache:          segment.NewCache(cacheBytes),
 		indexStep:      cmp.Or(o.IndexStep, indexStep),
 		sealEntries:    cmp.Or(o.SealEntries, sealEntries),
+		sealBytes:      cmp.Or(o.SealBytes, sealBytes),
 	}
 	s.mostUnsealed = 3 * s.sealEntries
 	s.keepRetry = cmp.Or(o.KeepRetry, keepRetry)

@@ -74,7 +74,7 @@ func (s *Store) write() {
 }
 
 // full tells whether as many entries lie in memory as may.
-func (s *Store) full() bool { return s.snap.Load().unsealed() > s.mostUnsealed }
+func (s *Store) full() bool { return s.behind() }
 
 // mustWait tells whether requests wait until more is sealed. They do not when that will not come soon: prepare refuses
 // them then, and a store that stops takes what it has accepted.
@@ -88,6 +88,12 @@ func (s *Store) lookAgain() {
 	case s.wake <- struct{}{}:
 	default: // it will anyway
 	}
+}
+
+// behind tells whether so much is open that writers must wait for the keeper.
+func (s *Store) behind() bool {
+	snap := s.snap.Load()
+	return snap.unsealed() > s.mostUnsealed || snap.openBytes(snap.size) > 6*s.sealBytes
 }
 
 // apply puts the work of the keeper in place.

@@ -87,16 +87,16 @@ func visible(s string) template.HTML {
 
 // unbroken returns a time that is broken between its words only: a day never after its year.
 func unbroken(s string) template.HTML {
-	const long = len("2006-01-02 15:04:05.999999")
-	if len(s) > long {
-		return visible(s)
-	}
 	var b strings.Builder
 	for i, word := range strings.Split(s, " ") {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(`<span class="nb">` + string(visible(word)) + `</span>`)
+		if len(word) > len("15:04:05.999999") || strings.Trim(word, "0123456789:.-") != "" {
+			b.WriteString(string(visible(word)))
+			continue
+		}
+		b.WriteString(`<span class="nb">` + word + `</span>`)
 	}
 	return template.HTML(b.String())
 }

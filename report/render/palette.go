@@ -48,7 +48,7 @@ var palette = []colour{
 	{roleManual, "#594a86", "#c3b3f2"},
 	{"evidence-bg", "#e5eff5", "#1d3140"},
 	{"partial-bg", "#fbf1dc", "#382d16"},
-	{"gap-bg", "#fbeae7", "#41211f"},
+	{"gap-bg", "#fbeae7", "#33211f"},
 	{"manual-bg", "#efecf6", "#2c273d"},
 	{"s1", "#2f6f9e", "#6aa9d6"},
 	{"s2", "#76828f", "#8f9cab"},

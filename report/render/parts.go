@@ -285,9 +285,6 @@ func (c *composer) person(i int, p *report.Person) []value {
 	if p.Deleted != "" {
 		state.Sub = "since " + moment(p.Deleted)
 	}
-	if p.State == report.KnownDeleted || p.State == report.KnownNot {
-		state.Tone = report.ToneWarn
-	}
 	roles := value{Text: strings.Join(p.Roles, ", "), Look: lookText}
 	if roles.Text == "" {
 		roles.Text = none

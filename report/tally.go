@@ -32,8 +32,8 @@ type tally struct {
 }
 
 const (
-	// maxPeople and maxMoments bound the memory of a run, to about 200 MiB together.
-	maxPeople  = 200_000
+	// maxPeople and maxMoments bound the memory of a run, to about 150 MiB together.
+	maxPeople  = 100_000
 	maxMoments = 8_000_000
 	maxLate    = 100_000
 	maxNames   = 8

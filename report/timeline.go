@@ -46,7 +46,7 @@ type tokenLife struct {
 }
 
 // maxLives bounds the users and the tokens of a timeline.
-const maxLives = 500_000
+const maxLives = 200_000
 
 // actionReminder is sent before a token ends.
 const actionReminder = "API_ACCESS_TOKEN_EXPIRY_EMAIL_SENT"

@@ -59,7 +59,7 @@ func (w *tampering) world(worlds []*world, try int) *world {
 	return worlds[try%len(worlds)]
 }
 
-var tamperings = slices.Concat(exportTamperings, proofTamperings, dataTamperings)
+var tamperings = slices.Concat(exportTamperings, proofTamperings, dataTamperings, sealedTamperings)
 
 // tries is how often the corpus is drawn from.
 func tries(t *testing.T) int {

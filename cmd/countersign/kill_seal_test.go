@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -162,7 +163,12 @@ func killed(t *testing.T, r *rand.Rand) (kills, events int) {
 	p := serve(t, dir)
 	p.client = &http.Client{}
 	events = f.check(t, p)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(p.run(t, "key", "show", "--data", dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p.stop(t)
+	p.run(t, "verify", "--key", key, "--data", dir)
 	if sealed, _ := filepath.Glob(filepath.Join(dir, "bodies", "*")); len(sealed) < 2 {
 		t.Errorf("%d body files after %d events: nothing was sealed", len(sealed), events)
 	}

@@ -50,7 +50,7 @@ var layers = map[string][]string{
 	"report/render":        {"report"},
 	"salts":                {"internal/durable"},
 	"segment":              {"bitmap", "event", "internal/durable", "query"},
-	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "report", "store", "verify", "web"},
+	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "report", "report/render", "store", "verify", "web"},
 	"store":                {"bodies", "event", "ids", "internal/durable", "merkle", "problem", "query", "salts", "segment", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},
 	"verify":               {"bodies", "bundle", "event", "ids", "internal/durable", "merkle", "query", "salts", "segment", "wal"},

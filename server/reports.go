@@ -6,11 +6,15 @@ import (
 
 	"countersign/query"
 	"countersign/report"
+	"countersign/report/render"
 )
 
 // openReports opens the desk that makes reports, over a folder of the data directory.
 func (s *Server) openReports(dir string) (err error) {
-	maker := &report.Maker{Trail: s.Trail, People: s.Identity, Software: "Countersign " + s.cfg.Version, Renderings: report.Renderings()}
+	maker := &report.Maker{Trail: s.Trail, People: s.Identity, Software: "Countersign " + s.cfg.Version, Renderings: []report.Rendering{
+		{Name: "report.html", Title: "The report, for a browser", Render: render.HTML},
+		{Name: "report.pdf", Title: "The report, on pages", Render: render.PDF},
+	}}
 	s.reports, err = report.OpenDesk(filepath.Join(dir, reportsDirName), maker, s.log)
 	return err
 }

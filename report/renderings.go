@@ -1,4 +1,0 @@
-package report
-
-// Renderings returns the ways in which reports are shown to people.
-func Renderings() []Rendering { return nil }

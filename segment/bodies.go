@@ -36,8 +36,11 @@ func (s *Segment) read(ctx context.Context, seats []seat, bodies Bodies, visit f
 	}
 	i := 0
 	err := bodies(ctx, seqs, func(e *event.Entry) error {
-		if i == len(seqs) || e.Seq != seqs[i] {
-			return fmt.Errorf("index %s: asked for other bodies than entry %d", s.name, e.Seq)
+		switch {
+		case i == len(seqs) || e != nil && e.Seq != seqs[i]:
+			return fmt.Errorf("index %s: %d bodies were asked for, and others came", s.name, len(seqs))
+		case e == nil:
+			return &UnreadableError{seqs[i]}
 		}
 		i++
 		return visit(seats[i-1].row, e)

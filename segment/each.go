@@ -17,7 +17,8 @@ const (
 )
 
 // Each calls visit with every match of f among the first size entries in the order o, and stops at the first error. It
-// holds a few entries at a time. An entry must not be changed; visit may keep it.
+// holds a few entries at a time. An entry must not be changed; visit may keep it. Entries whose bodies cannot be read are
+// as those of Read.
 func (v *View) Each(ctx context.Context, f query.Filter, o query.Sort, size uint64, visit func(*event.Entry) error) error {
 	return viewAll(v.Segments, func() error {
 		r, err := v.rank(ctx, f, o, size)
@@ -52,9 +53,14 @@ func (v *View) Each(ctx context.Context, f query.Filter, o query.Sort, size uint
 	})
 }
 
-// Read returns the entries of the given seqs, in their order.
-func (v *View) Read(ctx context.Context, seqs []uint64) ([]*event.Entry, error) {
-	return v.read(ctx, seqs)
+// Read returns the entries of the given seqs, in their order. Of one whose body cannot be read it returns what the index
+// knows, with texts that say Damaged.
+func (v *View) Read(ctx context.Context, seqs []uint64) (entries []*event.Entry, err error) {
+	err = viewAll(v.Segments, func() error {
+		entries, err = v.read(ctx, seqs)
+		return err
+	})
+	return entries, err
 }
 
 func (v *View) read(ctx context.Context, seqs []uint64) ([]*event.Entry, error) {
@@ -88,9 +94,14 @@ func (v *View) read(ctx context.Context, seqs []uint64) ([]*event.Entry, error) 
 		ascending[j] = seqs[i]
 	}
 	j := 0
-	err := v.Bodies(ctx, ascending, func(e *event.Entry) error {
-		if j == len(sealed) || e.Seq != ascending[j] {
-			return fmt.Errorf("index: asked for other bodies than entry %d", e.Seq)
+	err := v.Bodies(ctx, ascending, func(e *event.Entry) (err error) {
+		if j == len(sealed) || e != nil && e.Seq != ascending[j] {
+			return fmt.Errorf("index: %d bodies were asked for, and others came", len(sealed))
+		}
+		if e == nil {
+			if e, err = v.fromIndex(ascending[j]); err != nil {
+				return err
+			}
 		}
 		out[sealed[j]] = e
 		j++

@@ -9,7 +9,8 @@ import (
 )
 
 // Bodies reads the entries of the given seqs, which ascend, and calls visit with each of them in that order. It may be
-// called from several goroutines at once. An entry must not be changed; visit may keep it.
+// called from several goroutines at once. An entry must not be changed; visit may keep it. In place of an entry that cannot
+// be read visit gets nil.
 type Bodies func(ctx context.Context, seqs []uint64, visit func(*event.Entry) error) error
 
 // Entries are entries in memory, by seq.

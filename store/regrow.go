@@ -118,7 +118,13 @@ func (s *Store) computeTo(snap *snapshot, size uint64) error {
 			seqs[i] = from + uint64(i)
 		}
 		entries := make([]*event.Entry, 0, len(seqs))
-		if err := snap.read(context.Background(), seqs, func(e *event.Entry) error { entries = append(entries, e); return nil }); err != nil {
+		if err := snap.read(context.Background(), seqs, func(e *event.Entry) error {
+			if e == nil {
+				return fmt.Errorf("the tree cannot be made again: entry %d cannot be read", from+uint64(len(entries)))
+			}
+			entries = append(entries, e)
+			return nil
+		}); err != nil {
 			return err
 		}
 		roots, err := snap.rootsOf(entries)

@@ -31,13 +31,13 @@ type sealed struct {
 	report func(*bodies.UnreadableError)
 }
 
-// read calls visit with the entries at seqs, which are ascending. An entry whose block cannot be read is visited all the
-// same, as a damaged one, and told of.
+// read calls visit with the entries at seqs, which are ascending. In place of an entry that cannot be read visit gets
+// nil, and its block is told of.
 func (s *sealed) read(ctx context.Context, seqs []uint64, visit func(*event.Entry) error) error {
 	next := 0
 	upTo := func(seq uint64) error { // what bodies.Read left out
 		for ; next < len(seqs) && seqs[next] < seq; next++ {
-			if err := visit(damagedEntry(seqs[next])); err != nil {
+			if err := visit(nil); err != nil {
 				return err
 			}
 		}
@@ -50,7 +50,8 @@ func (s *sealed) read(ctx context.Context, seqs []uint64, visit func(*event.Entr
 		next++
 		e, err := event.DecodeBody(body)
 		if err != nil {
-			return fmt.Errorf("body of seq %d: %w", seq, err)
+			s.report(&bodies.UnreadableError{Seqs: []uint64{seq}, Causes: []error{fmt.Errorf("body of seq %d: %w", seq, err)}})
+			return visit(nil)
 		}
 		e.Seq = seq
 		return visit(&e)
@@ -62,18 +63,10 @@ func (s *sealed) read(ctx context.Context, seqs []uint64, visit func(*event.Entr
 	return err
 }
 
-// Damaged is what the texts of an entry say whose stored bytes cannot be read.
-const Damaged = "[damaged]"
+// Damaged is what the texts of an entry say that cannot be read, where its index does not know them.
+const Damaged = segment.Damaged
 
-// damagedEntry stands for an entry that cannot be read.
-func damagedEntry(seq uint64) *event.Entry {
-	e := &event.Entry{Seq: seq}
-	e.Description, e.Detail = event.TextOf(Damaged), event.TextOf(Damaged)
-	e.Actor.Type, e.Outcome = event.ActorSystem, event.OutcomeUnknown
-	return e
-}
-
-// read calls visit with the entries at seqs, which are ascending, from files or memory.
+// read calls visit with the entries at seqs, which are ascending, from files or memory. It is segment.Bodies.
 func (s *snapshot) read(ctx context.Context, seqs []uint64, visit func(*event.Entry) error) error {
 	n, _ := slices.BinarySearch(seqs, s.sealed.size)
 	if n > 0 {
@@ -89,13 +82,15 @@ func (s *snapshot) read(ctx context.Context, seqs []uint64, visit func(*event.En
 	return nil
 }
 
-// entry returns one entry.
-func (s *snapshot) entry(seq uint64) (*event.Entry, error) {
+// entry returns one entry as it was recorded, or an error.
+func (s *snapshot) entry(seq uint64) (found *event.Entry, err error) {
 	if seq >= s.sealed.size {
 		return s.at(seq), nil
 	}
-	var found *event.Entry
-	err := s.sealed.read(context.Background(), []uint64{seq}, func(e *event.Entry) error { found = e; return nil })
+	err = s.sealed.read(context.Background(), []uint64{seq}, func(e *event.Entry) error { found = e; return nil })
+	if err == nil && found == nil {
+		err = &segment.UnreadableError{Seq: seq}
+	}
 	return found, err
 }
 

@@ -78,14 +78,16 @@ func (s *Store) Each(ctx context.Context, q query.Query, fn func(*event.Entry) e
 }
 
 // Entry returns the entry with the given seq, a NotFound when there is none. It knows no caller: whoever shows the
-// entry to one restricts a Search instead.
-func (s *Store) Entry(seq uint64) (*event.Entry, error) {
-	snap := s.snap.Load()
-	if seq >= snap.size {
-		return nil, problem.New(problem.NotFound, "there is no entry %d", seq)
-	}
-	e, err := snap.entry(seq)
-	return e, damaged(err)
+// entry to one restricts a Search instead. One that cannot be read is an error.
+func (s *Store) Entry(seq uint64) (e *event.Entry, err error) {
+	err = s.again(func(snap *snapshot) error {
+		if seq >= snap.size {
+			return problem.New(problem.NotFound, "there is no entry %d", seq)
+		}
+		e, err = snap.entry(seq)
+		return err
+	})
+	return e, err
 }
 
 // sizeAt returns the tree size that is asked for.

@@ -1,13 +1,16 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"countersign/internal/durable"
+	"countersign/merkle"
 	"countersign/wal"
 )
 
@@ -42,7 +45,58 @@ func readManifest(f durable.FS, dir string) (manifest, error) {
 	if m.Format != manifestFormat {
 		return manifest{}, &formatError{name, m.Format}
 	}
+	if what := m.wrong(b); what != "" {
+		return manifest{}, &wal.CorruptError{File: name, What: what}
+	}
 	return m, nil
+}
+
+// wrong tells what is wrong with a manifest that was read from b, "" when nothing is. It has no checksum: a server writes
+// it in one way only, and its parts fit together.
+func (m *manifest) wrong(b []byte) string {
+	if again, err := json.Marshal(m); err != nil || !bytes.Equal(append(again, '\n'), b) {
+		return "it is not as a server writes it"
+	}
+	if (m.Origin == "") != (len(m.Keys) == 0) {
+		return "it names a trail without a key, or a key without a trail"
+	}
+	for i, k := range m.Keys {
+		if _, err := merkle.ParseKeys([]byte(k.VKey)); err != nil {
+			return fmt.Sprintf("its key %.100q: %v", k.VKey, err)
+		}
+		if newest := i == len(m.Keys)-1; newest != (k.Until == nil) || newest && !strings.HasPrefix(k.VKey, m.Origin+"+") {
+			return fmt.Sprintf("its newest key is none of the trail %.100q", m.Origin)
+		}
+	}
+	return m.Sealed.clone().gap()
+}
+
+// gap tells where files do not lie side by side from seq 0 on, "" when all do.
+func (f *sealedFiles) gap() string {
+	if f.Size%chunkLen != 0 {
+		return fmt.Sprintf("%d entries are sealed, which are no whole blocks", f.Size)
+	}
+	for i, first := range f.Bodies {
+		if i == 0 && first != 0 || i > 0 && first <= f.Bodies[i-1] || first >= f.Size || first%chunkLen != 0 {
+			return fmt.Sprintf("the bodies from seq %d on do not follow those before", first)
+		}
+	}
+	if (len(f.Bodies) > 0) != (f.Size > 0) {
+		return fmt.Sprintf("%d entries are sealed in %d files", f.Size, len(f.Bodies))
+	}
+	for what, parts := range map[string][]span{indexName: f.Indexes, idsName: f.IDs} {
+		next := uint64(0)
+		for _, p := range parts {
+			if p.From != next || p.To <= p.From {
+				return fmt.Sprintf("the files in %s from seq %d to %d do not follow those before", what, p.From, p.To)
+			}
+			next = p.To
+		}
+		if next != f.Size {
+			return fmt.Sprintf("the files in %s end before seq %d, and %d entries are sealed", what, next, f.Size)
+		}
+	}
+	return ""
 }
 
 // formatError says that a directory is of another release.

@@ -58,14 +58,7 @@ func Open(fsys durable.FS, path string, blocks uint64) (*File, error) {
 	f := &File{path: path}
 	var err error
 	f.f, err = fsys.OpenFile(path, os.O_RDWR, 0)
-	empty := errors.Is(err, fs.ErrNotExist)
-	if err == nil {
-		if size, sizeErr := f.f.Size(); sizeErr == nil && size == cutsStart {
-			empty = true
-			f.f.Close() // nothing was written to it
-		}
-	}
-	if empty && blocks == 0 {
+	if blocks == 0 && f.mustBeMade(err) {
 		f.f, err = durable.Replace(fsys, path, func(file durable.File) error { return write(file, 0, nil) })
 	}
 	if err != nil {
@@ -76,6 +69,18 @@ func Open(fsys durable.FS, path string, blocks uint64) (*File, error) {
 		return nil, fmt.Errorf("open salts: %w", err)
 	}
 	return f, nil
+}
+
+// mustBeMade tells, after opening came to err, whether the file is missing or has nothing but its head. Then it is closed.
+func (f *File) mustBeMade(err error) bool {
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if size, err := f.f.Size(); err != nil || size != cutsStart {
+		return false
+	}
+	_ = f.f.Close() // nothing was written to it
+	return true
 }
 
 func newHead(cuts uint64) [headSize]byte {

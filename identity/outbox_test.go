@@ -426,8 +426,8 @@ func TestADamagedOutboxIsReported(t *testing.T) {
 func TestTheFirstSchemaIsBroughtUpToDate(t *testing.T) {
 	f := setUp(t)
 	f.account("a")
-	if err := f.Exec(`DROP TABLE outbox; DROP TABLE certificate_sources; DROP TABLE certificate_accounts; DROP TABLE certificates;
-		DELETE FROM schema_version WHERE version = 2`); err != nil {
+	if err := f.Exec(`DROP TABLE report_schedules; DROP TABLE outbox; DROP TABLE certificate_sources; DROP TABLE certificate_accounts; DROP TABLE certificates;
+		DELETE FROM schema_version WHERE version >= 2`); err != nil {
 		t.Fatal(err)
 	}
 	f.reopen()

@@ -14,7 +14,7 @@ import (
 
 // migrations are the steps from one schema version to the next: version n is what the first n make. A step
 // that was released is never edited. docs/format/control.md tells what is in the tables.
-var migrations = []string{schema1, schema2}
+var migrations = []string{schema1, schema2, schema3}
 
 // schema1 holds identity. Times are whole seconds since 1970, days and JSON are text. References are
 // without ON DELETE where losing the row would widen a right: a token that lost its last account, a grant
@@ -147,6 +147,26 @@ CREATE TABLE outbox (
 	id INTEGER PRIMARY KEY AUTOINCREMENT,
 	recorded_by TEXT NOT NULL,
 	events TEXT NOT NULL
+) STRICT;
+`
+
+// schema3 adds when reports are made. bound_accounts is what the credential was bound to, JSON null for nothing: an
+// empty list would be read as nothing by one and as everything by another.
+const schema3 = `
+CREATE TABLE report_schedules (
+	ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+	id TEXT NOT NULL UNIQUE CHECK (id <> ''),
+	user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	name TEXT NOT NULL,
+	framework TEXT NOT NULL,
+	framework_file TEXT NOT NULL,
+	cron TEXT NOT NULL,
+	time_zone TEXT NOT NULL,
+	period TEXT NOT NULL,
+	accounts TEXT NOT NULL,
+	bound_accounts TEXT NOT NULL,
+	enabled INTEGER NOT NULL,
+	created_at INTEGER NOT NULL
 ) STRICT;
 `
 

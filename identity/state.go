@@ -27,6 +27,9 @@ type state struct {
 
 	certificateByID   map[string]*certificate
 	certificateByHash map[[32]byte]*certificate
+
+	schedules    []*Schedule
+	scheduleByID map[string]*Schedule
 }
 
 type divisionKey struct{ account, id string }
@@ -71,6 +74,7 @@ func readState(tx *sql.Tx, old *state) (*state, error) {
 		accountByID: make(map[string]*Account), divisionByKey: make(map[divisionKey]*Division),
 		userByID: make(map[string]*user), tokenByID: make(map[string]*token), tokenByHash: make(map[[32]byte]*token),
 		certificateByID: make(map[string]*certificate), certificateByHash: make(map[[32]byte]*certificate),
+		scheduleByID: make(map[string]*Schedule),
 	}
 	for _, step := range []struct {
 		what string
@@ -85,6 +89,7 @@ func readState(tx *sql.Tx, old *state) (*state, error) {
 		{"token bounds", st.readTokenBounds},
 		{"certificates", st.readCertificates},
 		{"certificate bounds", st.readCertificateBounds},
+		{"schedules", st.readSchedules},
 	} {
 		if err := step.read(tx); err != nil {
 			return nil, fmt.Errorf("read %s: %w", step.what, err)

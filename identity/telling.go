@@ -48,7 +48,7 @@ func (t *change) events(ctx context.Context, next *state, at time.Time) ([]event
 			g.actor.Type = event.ActorService
 		}
 	}
-	steps := []func(gone bool){g.accounts, g.divisions, g.users, g.memberships, g.roles, g.tokens, g.certificates}
+	steps := []func(gone bool){g.accounts, g.divisions, g.users, g.memberships, g.roles, g.tokens, g.certificates, g.schedules}
 	for _, step := range slices.Backward(steps) {
 		step(true)
 	}

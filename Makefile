@@ -36,9 +36,9 @@ bench: ## Countersign beside PostgreSQL and SQLite (EVENTS=10000000 BENCHFLAGS='
 microbench: ## benchmarks of single parts, with the project's own units
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-soak: ## the long form of the fault, kill and fuzz runs (hours)
-	COUNTERSIGN_SOAK=1 $(GO) test -timeout 6h -count 1 -v -run 'Soak|Kill|Crash|Model|Law|Suite|Fault' ./...
-	FUZZTIME=10m scripts/fuzz.sh
+soak: MINUTES ?= 30
+soak: ## the long form of the random tests, which prints how many of each it did (MINUTES=30; docs/testing.md)
+	MINUTES=$(MINUTES) scripts/soak.sh
 
 deps: ## what tests need beside Go, from Debian's packages where it can
 	scripts/deps.sh

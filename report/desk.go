@@ -99,6 +99,7 @@ type order struct {
 	request *Request // nil when it has ended
 	cancel  context.CancelFunc
 	removed bool
+	final   bool // it failed, and would again
 }
 
 // OpenDesk opens the desk over a folder, making it when it is missing. What was being made when the process ended has
@@ -133,6 +134,9 @@ func (d *Desk) load() error {
 		return err
 	}
 	for _, id := range names {
+		if id == schedulesFile {
+			continue
+		}
 		var job Job
 		b, err := durable.ReadFile(durable.OS(), filepath.Join(d.dir, id, jobFile), maxJobBytes)
 		if err == nil {
@@ -305,6 +309,7 @@ func (d *Desk) serve(ctx context.Context, o *order) {
 		o.end(JobCancelled, Reason(err))
 	default:
 		d.log.Error("reports: a report could not be made", "id", o.job.ID, "error", err)
+		o.final = problem.KindOf(err) == problem.Denied || problem.KindOf(err) == problem.Invalid
 		o.end(JobFailed, Reason(err))
 	}
 	if o.removed {
@@ -357,6 +362,17 @@ func (d *Desk) Job(c identity.Caller, id string) (Job, error) {
 		return Job{}, err
 	}
 	return o.view(), nil
+}
+
+// outcome returns a job for who carries out schedules, and whether its failure would come again.
+func (d *Desk) outcome(id string) (job Job, final, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o := d.jobs[id]
+	if o == nil || o.removed {
+		return Job{}, false, false
+	}
+	return o.view(), o.final, true
 }
 
 func (o *order) view() Job {

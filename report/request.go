@@ -26,6 +26,8 @@ type Request struct {
 	Schedule  string   // its id, "" when a person asks
 
 	Caller identity.Caller
+	// Renew gives the caller with the rights of when it is called; nil asks People.
+	Renew  func() (identity.Caller, error)
 	Client event.Client // where they ask from
 }
 

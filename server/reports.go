@@ -15,8 +15,21 @@ func (s *Server) openReports(dir string) (err error) {
 		{Name: "report.html", Title: "The report, for a browser", Render: render.HTML},
 		{Name: "report.pdf", Title: "The report, on pages", Render: render.PDF},
 	}}
-	s.reports, err = report.OpenDesk(filepath.Join(dir, reportsDirName), maker, s.log)
+	if s.reports, err = report.OpenDesk(filepath.Join(dir, reportsDirName), maker, s.log); err != nil {
+		return err
+	}
+	s.scheduler, err = report.OpenScheduler(s.reports, s.Identity, s.log, nil)
 	return err
+}
+
+// closeReports gives up what is being made.
+func (s *Server) closeReports() {
+	if s.scheduler != nil {
+		s.scheduler.Close()
+	}
+	if s.reports != nil {
+		s.reports.Close()
+	}
 }
 
 // reportSent notes that a pack leaves, which is an export of the entries that it has. That a report is made is recorded

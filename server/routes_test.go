@@ -100,12 +100,18 @@ var walk = map[string]walked{
 	"POST /api/v1/roles":   {target: "/api/v1/roles", body: `{"user_id":"hidden-target","role":"AM_VIEW_ONLY","account_id":"acme"}`, want: [5]int{201, 404, 403, 403, 403}},
 	"DELETE /api/v1/roles": {target: "/api/v1/roles?user_id=hidden-target&role=AM_VIEW_ONLY&account_id=acme", want: [5]int{204, 404, 404, 403, 403}},
 
-	"POST /api/v1/reports":                  {target: "/api/v1/reports", body: `{"framework":"soc-2","from":"2026-01-01","to":"2026-01-31","accounts":["acme"]}`, want: [5]int{201, 403, 201, 403, 403}},
-	"GET /api/v1/reports":                   {target: "/api/v1/reports", want: [5]int{200, 200, 200, 403, 403}},
-	"GET /api/v1/reports/frameworks":        {target: "/api/v1/reports/frameworks", want: [5]int{200, 200, 200, 403, 403}},
-	"GET /api/v1/reports/{id}":              {target: "/api/v1/reports/{report}", want: [5]int{200, 404, 404, 403, 403}},
-	"GET /api/v1/reports/{id}/evidence.zip": {target: "/api/v1/reports/{report}/evidence.zip", reads: "EXPORT", found: true, want: [5]int{200, 404, 404, 403, 403}},
-	"DELETE /api/v1/reports/{id}":           {target: "/api/v1/reports/{report}", want: [5]int{204, 404, 404, 403, 403}},
+	"POST /api/v1/reports":                   {target: "/api/v1/reports", body: `{"framework":"soc-2","from":"2026-01-01","to":"2026-01-31","accounts":["acme"]}`, want: [5]int{201, 403, 201, 403, 403}},
+	"GET /api/v1/reports":                    {target: "/api/v1/reports", want: [5]int{200, 200, 200, 403, 403}},
+	"GET /api/v1/reports/frameworks":         {target: "/api/v1/reports/frameworks", want: [5]int{200, 200, 200, 403, 403}},
+	"GET /api/v1/reports/{id}":               {target: "/api/v1/reports/{report}", want: [5]int{200, 404, 404, 403, 403}},
+	"GET /api/v1/reports/{id}/evidence.zip":  {target: "/api/v1/reports/{report}/evidence.zip", reads: "EXPORT", found: true, want: [5]int{200, 404, 404, 403, 403}},
+	"POST /api/v1/report-schedules":          {target: "/api/v1/report-schedules", body: `{"name":"q","framework":"soc-2","cron":"@yearly","period":"previous_year","accounts":["acme"]}`, want: [5]int{201, 403, 201, 403, 403}},
+	"GET /api/v1/report-schedules":           {target: "/api/v1/report-schedules", want: [5]int{200, 200, 200, 403, 403}},
+	"GET /api/v1/report-schedules/{id}":      {target: "/api/v1/report-schedules/{schedule}", want: [5]int{200, 404, 404, 403, 403}},
+	"GET /api/v1/report-schedules/{id}/runs": {target: "/api/v1/report-schedules/{schedule}/runs", want: [5]int{200, 404, 404, 403, 403}},
+	"PATCH /api/v1/report-schedules/{id}":    {target: "/api/v1/report-schedules/{schedule}", body: `{"enabled":false}`, want: [5]int{200, 404, 404, 403, 403}},
+	"DELETE /api/v1/report-schedules/{id}":   {target: "/api/v1/report-schedules/{schedule}", want: [5]int{204, 404, 404, 403, 403}},
+	"DELETE /api/v1/reports/{id}":            {target: "/api/v1/reports/{report}", want: [5]int{204, 404, 404, 403, 403}},
 
 	"GET /account/api/v1/audit-log":             {target: "/account/api/v1/audit-log?resource_types=KEYPAIR", reads: "READ", want: [5]int{200, 200, 200, 403, 403}},
 	"GET /account/api/v1/audit-log/{id}":        {target: "/account/api/v1/audit-log/{item}", reads: "READ", want: [5]int{200, 404, 404, 403, 403}},
@@ -253,7 +259,7 @@ func (w *world) call(name, pattern string, route walked) answer {
 func (w *world) callIn(ids *world, name, pattern string, route walked) answer {
 	w.t.Helper()
 	method, _, _ := strings.Cut(pattern, " ")
-	fill := strings.NewReplacer("{token}", ids.ids["token"], "{certificate}", ids.ids["certificate"], "{report}", ids.ids["report"], "{item}", hiddenItem,
+	fill := strings.NewReplacer("{token}", ids.ids["token"], "{certificate}", ids.ids["certificate"], "{report}", ids.ids["report"], "{schedule}", ids.ids["schedule"], "{item}", hiddenItem,
 		"{pem}", strings.ReplaceAll(ids.ids["pem"], "\n", "\\n"))
 	contentType := ""
 	if route.body != "" {

@@ -98,12 +98,13 @@ type Server struct {
 	dialects []mounted
 	failed   <-chan struct{} // closed by a failed sync
 
-	audit    *auditor
-	reports  *report.Desk
-	metrics  *metrics
-	sessions sessions
-	perToken *limits[string]       // by the id of the credential
-	guesses  *limits[netip.Prefix] // failed sign-ins, by origin
+	audit     *auditor
+	reports   *report.Desk
+	scheduler *report.Scheduler
+	metrics   *metrics
+	sessions  sessions
+	perToken  *limits[string]       // by the id of the credential
+	guesses   *limits[netip.Prefix] // failed sign-ins, by origin
 
 	firstCheck time.Duration // after the start
 	checkPace  int64         // bytes a second
@@ -219,7 +220,7 @@ func (s *Server) mount() {
 	own := native.New(native.Deps{
 		Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages(s.cfg.KeyfactorPath),
 		Metrics: s.metrics.handler(s.log), Ingested: s.metrics.ingested, OpenEntries: s.cfg.OpenEntries,
-		Reports: s.reports, ReportSent: s.reportSent,
+		Reports: s.reports, ReportSent: s.reportSent, Scheduled: s.scheduler,
 	})
 	s.metrics.watch(s, own)
 	command := keyfactor.New(keyfactor.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Path: s.cfg.KeyfactorPath})
@@ -321,9 +322,7 @@ func (s *Server) stop(web *http.Server, cancel context.CancelFunc) {
 
 // Close records the last of what was done and closes the directory. Serve must have returned.
 func (s *Server) Close() error {
-	if s.reports != nil {
-		s.reports.Close()
-	}
+	s.closeReports()
 	err := s.Identity.Close()
 	s.audit.close() // its STOP is the last entry
 	return errors.Join(err, s.Trail.Close())

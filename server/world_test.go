@@ -57,14 +57,27 @@ func newWorld(t *testing.T, at twin) *world {
 			t.Fatal(err)
 		}
 	})
-	if w.ids["report"] = "unknown"; at.objects == "acme" {
-		w.ids["report"] = w.report()
+	w.ids["report"], w.ids["schedule"] = "unknown", "unknown"
+	if at.objects == "acme" {
+		w.ids["report"], w.ids["schedule"] = w.report(), w.schedule()
 	}
 	return w
 }
 
 // hiddenFramework is a framework whose name is hidden from those who may not have its reports.
 const hiddenFramework = `{id: hidden-rules, title: Hidden rules, version: 1, requirements: [{id: H-1, title: Keys, asks: Keys are kept., judge: Look., evidence: [STM.KEY]}]}`
+
+// schedule has root make a schedule over acme, and returns its id.
+func (w *world) schedule() string {
+	w.t.Helper()
+	_, body := w.as("root", "POST", "/api/v1/report-schedules", "application/json",
+		`{"name":"Hidden schedule","framework":"soc-2","cron":"@yearly","period":"previous_year","accounts":["acme"]}`, false)
+	var made struct{ ID string }
+	if err := json.Unmarshal([]byte(body), &made); err != nil || made.ID == "" {
+		w.t.Fatalf("a schedule: %v: %s", err, body)
+	}
+	return made.ID
+}
 
 // report has root make a report over acme, and returns its id.
 func (w *world) report() string {

@@ -103,6 +103,8 @@ type Deps struct {
 	// sent, and can refuse it; nil tells nobody.
 	Reports    Reports
 	ReportSent func(ctx context.Context, j report.Job) error
+	// Scheduled tells what became of scheduled reports; nil leaves the paths of schedules out.
+	Scheduled Scheduled
 	// Ingested is told of each request that sent events, once it is answered; nil tells nobody.
 	Ingested func(Ingest)
 }
@@ -160,6 +162,9 @@ func New(d Deps) *Handler {
 	h.manage()
 	if d.Reports != nil {
 		h.makeReports(d.Reports, d.ReportSent)
+	}
+	if d.Scheduled != nil {
+		h.schedules(d.Scheduled)
 	}
 	for pattern, page := range d.Pages {
 		h.open(pattern, page)

@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -11,11 +10,9 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 
 	"countersign/event"
 	"countersign/identity"
-	"countersign/problem"
 	"countersign/report"
 )
 
@@ -86,10 +83,10 @@ func startReport(w http.ResponseWriter, r *http.Request, c identity.Caller, d Re
 		return report.Job{}, err
 	}
 	var n newReport
-	if err := decodeBodyUpTo(maxReportBytes, w, r, &n, mediaJSON); err != nil {
+	if err := decodeBody(maxReportBytes, w, r, &n, mediaJSON); err != nil {
 		return report.Job{}, err
 	}
-	f, err := n.framework()
+	f, err := report.FrameworkOf(n.Framework, n.FrameworkFile)
 	if err != nil {
 		return report.Job{}, err
 	}
@@ -103,34 +100,6 @@ func clientOf(r *http.Request) event.Client {
 		return event.Client{}
 	}
 	return event.Client{IP: event.TextOf(peer.Addr().Unmap().WithZone("").String())}
-}
-
-// framework finds or reads the framework of an order.
-func (n *newReport) framework() (*report.Framework, error) {
-	switch {
-	case n.Framework != "" && n.FrameworkFile != "":
-		return nil, problem.Bad("framework_file", "", "goes without framework: give one of them")
-	case n.FrameworkFile != "":
-		f, err := report.Load([]byte(n.FrameworkFile))
-		if faults, ok := errors.AsType[*report.LoadError](err); ok {
-			return nil, problem.Bad("framework_file", "", "is no framework: %s", strings.ReplaceAll(faults.Error(), "\n", "; "))
-		}
-		return f, err
-	case n.Framework == "":
-		return nil, problem.Bad("framework", "", "is required, or framework_file")
-	}
-	all, err := report.BuiltIn()
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, len(all))
-	for i, f := range all {
-		if f.ID == n.Framework {
-			return f, nil
-		}
-		ids[i] = f.ID
-	}
-	return nil, problem.Bad("framework", cut(n.Framework), "there is no such framework; there are %s", strings.Join(ids, ", "))
 }
 
 // frameworkView is a framework that comes with the server.

@@ -11,12 +11,17 @@ import (
 
 // create answers a POST to a collection: 201 with what was made and its place.
 func create[N, V any](made func(context.Context, identity.Caller, N) (V, error), place func(V) string) handlerFunc {
+	return createUpTo(maxManageBytes, made, place)
+}
+
+// createUpTo is create for a body of at most so many bytes.
+func createUpTo[N, V any](most int64, made func(context.Context, identity.Caller, N) (V, error), place func(V) string) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
 		if _, err := parseParams(r.URL.RawQuery); err != nil {
 			return err
 		}
 		var n N
-		if err := decodeBody(w, r, &n, mediaJSON); err != nil {
+		if err := decodeBody(most, w, r, &n, mediaJSON); err != nil {
 			return err
 		}
 		v, err := made(r.Context(), c, n)
@@ -84,13 +89,18 @@ func show[V any](one func(context.Context, identity.Caller, string, params) (V, 
 
 // update answers a PATCH of one thing: members of the body that are absent stay as they are.
 func update[U, V any](changed func(context.Context, identity.Caller, string, params, U) (V, error), known ...string) handlerFunc {
+	return updateUpTo(maxManageBytes, changed, known...)
+}
+
+// updateUpTo is update for a body of at most so many bytes.
+func updateUpTo[U, V any](most int64, changed func(context.Context, identity.Caller, string, params, U) (V, error), known ...string) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
 		ps, err := parseParams(r.URL.RawQuery, known...)
 		if err != nil {
 			return err
 		}
 		var n *U
-		if err := decodeBody(w, r, &n, mediaJSON, mediaMergePatch); err != nil {
+		if err := decodeBody(most, w, r, &n, mediaJSON, mediaMergePatch); err != nil {
 			return err
 		}
 		if n == nil {

@@ -24,14 +24,9 @@ const (
 	mediaMergePatch = "application/merge-patch+json"
 )
 
-// decodeBody reads a JSON body of one of the content types into v, as strictly as events are read: a member that is misspelt, or there
-// twice, would otherwise make something other than what was asked for.
-func decodeBody(w http.ResponseWriter, r *http.Request, v any, types ...string) error {
-	return decodeBodyUpTo(maxManageBytes, w, r, v, types...)
-}
-
-// decodeBodyUpTo is decodeBody with another limit.
-func decodeBodyUpTo(most int64, w http.ResponseWriter, r *http.Request, v any, types ...string) error {
+// decodeBody reads a JSON body of at most so many bytes and one of the content types into v, as strictly as events are
+// read: a member that is misspelt, or there twice, would otherwise make something other than what was asked for.
+func decodeBody(most int64, w http.ResponseWriter, r *http.Request, v any, types ...string) error {
 	if !slices.Contains(types, mediaType(r.Header)) {
 		return &refusal{unsupportedMedia, fmt.Sprintf("content type %q is not known here: send application/json in UTF-8", cut(r.Header.Get("Content-Type")))}
 	}

@@ -15,7 +15,7 @@ import (
 // TestASealedEventTakesLessThan180Bytes seals the events of an estate by the store's own settings and weighs the files by
 // kind. What is not sealed yet does not count: the log and the last checkpoints are the same size whatever the trail is.
 func TestASealedEventTakesLessThan180Bytes(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		t.Skip("it seals 262,144 events")
 	}
 	const n = 2 * 131072

@@ -85,8 +85,11 @@ func (s *Segment) bytes(b block, check func([]byte)) []byte {
 	}
 	data := s.data[b.offset:][:b.length:b.length]
 	word, bit := &s.checked[b.number/32], uint32(1)<<(b.number%32)
-	if word.Load()&bit != 0 {
+	if word.Load()&bit != 0 && !s.strict {
 		return data
+	}
+	if s.strict {
+		s.checkGap(b)
 	}
 	if sum := crc32.Checksum(data, castagnoli); sum != b.sum && !s.unsummed {
 		s.fail(b, "%d bytes have the checksum %08x, written were %08x", len(data), sum, b.sum)
@@ -94,6 +97,16 @@ func (s *Segment) bytes(b block, check func([]byte)) []byte {
 	check(data)
 	word.Or(bit)
 	return data
+}
+
+// checkGap asks for zeros between the block and the next.
+func (s *Segment) checkGap(b block) {
+	end := b.offset + uint64(b.length)
+	for i := end; i < uint64(len(s.data)) && i%blockAlign != 0; i++ {
+		if s.data[i] != 0 {
+			panic(&CorruptError{File: s.name, Offset: int64(i), What: "there are bytes where zeros should be"})
+		}
+	}
 }
 
 // set returns the set of rows that the block holds, empty for the zero ref.

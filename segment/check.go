@@ -12,10 +12,13 @@ import (
 )
 
 // Check reads every block and holds it to its checksum and its form, then, when bodies is given, holds what the index
-// says of each entry to its body. What is wrong first is the error, a *CorruptError where the index is.
+// says of each entry to its body. What is wrong first is the error, a *CorruptError where the index is. Nobody else may use
+// the segment meanwhile.
 func (s *Segment) Check(ctx context.Context, bodies Bodies) error {
 	return viewAll([]*Segment{s}, func() error {
+		s.strict = true
 		s.checkBlocks()
+		s.strict = false
 		if bodies == nil {
 			return ctx.Err()
 		}

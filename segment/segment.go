@@ -61,6 +61,8 @@ type Segment struct {
 	checked []atomic.Uint32 // a bit for each block, set when it was verified
 	// unsummed leaves checksums out, so that fuzzing gets past them.
 	unsummed bool
+	// strict looks at each block again, and at what stands between it and the next: a check of everything.
+	strict bool
 
 	directory
 	columns map[query.Field]*column

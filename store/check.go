@@ -69,6 +69,7 @@ func (r *CheckReport) OK() bool { return len(r.Damage) == 0 }
 
 // Add adds a place of damage.
 func (r *CheckReport) Add(d Damage) {
+	d.Derived = derivedParts[d.Part]
 	if len(r.Damage) == MaxDamage {
 		r.More++
 		return
@@ -110,12 +111,20 @@ func checkOn(ctx context.Context, fsys durable.FS, path string, o CheckOptions) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	c := &check{ctx: ctx, fsys: fsys, path: path, o: o, report: &CheckReport{Parts: []CheckedPart{}, Damage: []Damage{}}}
+	return checkLocked(ctx, fsys, path, o)
+}
+
+func checkLocked(ctx context.Context, fsys durable.FS, path string, o CheckOptions) (*CheckReport, error) {
+	c := newCheck(ctx, fsys, path, o)
 	defer c.close()
 	if err := c.run(); err != nil {
 		return nil, fmt.Errorf("check %s: %w", path, err)
 	}
 	return c.report, nil
+}
+
+func newCheck(ctx context.Context, fsys durable.FS, path string, o CheckOptions) *check {
+	return &check{ctx: ctx, fsys: fsys, path: path, o: o, report: &CheckReport{Parts: []CheckedPart{}, Damage: []Damage{}}}
 }
 
 // lockStopped takes the lock of a directory that is there.
@@ -158,7 +167,7 @@ func (c *check) close() {
 
 // note makes damage of an error that a file has. What says nothing about the file is returned.
 func (c *check) note(part, file string, err error) error {
-	d := Damage{Part: part, File: file, Derived: derivedParts[part]}
+	d := Damage{Part: part, File: file}
 	at := func(offset int64, what string) error {
 		if offset >= 0 {
 			d.Offset = &offset
@@ -197,7 +206,7 @@ func (c *check) note(part, file string, err error) error {
 }
 
 // derivedParts are what RebuildIndexes makes.
-var derivedParts = map[string]bool{indexName: true, idsName: true, rootsName: true, tilesName: true}
+var derivedParts = map[string]bool{indexName: true, idsName: true, stateDirName: true, rootsName: true, tilesName: true}
 
 // looked tells of so many bytes that were looked at.
 func (c *check) looked(bytes int64) error {

@@ -12,7 +12,6 @@ import (
 	"countersign/event"
 	"countersign/internal/durable"
 	"countersign/merkle"
-	"countersign/wal"
 )
 
 // checkChunk is how many sealed entries are compared at a time.
@@ -242,7 +241,8 @@ func (c *check) compare(g *grown, first uint64, entries []*event.Entry, seed fun
 		if e == nil {
 			e = &event.Entry{Seq: seq} // a leaf needs no more of an event
 		} else {
-			g.note(e)
+			g.state.note(e)
+			g.noteKey(e)
 		}
 		if err := c.append(g, e, mine, other); err != nil {
 			return err
@@ -251,14 +251,17 @@ func (c *check) compare(g *grown, first uint64, entries []*event.Entry, seed fun
 	return c.lookUp(g, entries)
 }
 
-// note keeps what numbering goes on with.
-func (g *grown) note(e *event.Entry) {
-	g.state.received = e.ReceivedAt
+// note takes the next entry into what numbering goes on with.
+func (s *state) note(e *event.Entry) {
+	s.received = e.ReceivedAt
 	if e.Kind == event.KindEvent {
-		g.state.heads[e.Account.ID] = head{count: e.AccountSeq + 1, last: e.Seq}
+		s.heads[e.Account.ID] = head{count: e.AccountSeq + 1, last: e.Seq}
 		return
 	}
-	g.state.facts = append(g.state.facts, e)
+	s.facts = append(s.facts, e)
+}
+
+func (g *grown) noteKey(e *event.Entry) {
 	var change keyChange
 	if e.Kind == event.KindKey && json.Unmarshal([]byte(e.Statement), &change) == nil {
 		g.keys = g.keys.with(change, nil)
@@ -302,7 +305,7 @@ func (c *check) hold(g *grown) {
 	switch {
 	case bodiesRight:
 		for _, s := range g.differ.parts {
-			c.report.Add(Damage{Part: rootsName, File: rootsName, First: s.From, Entries: s.To - s.From, Derived: true,
+			c.report.Add(Damage{Part: rootsName, File: rootsName, First: s.From, Entries: s.To - s.From,
 				What: "the hashes of these entries are not those of the stored entries, which are as they were signed"})
 		}
 	case rootsRight:
@@ -325,7 +328,7 @@ func (c *check) hold(g *grown) {
 		return
 	}
 	for _, s := range off.parts {
-		c.report.Add(Damage{Part: tilesName, File: filepath.Join(tilesName, blocksName), First: s.From << blockBits, Entries: (s.To - s.From) << blockBits, Derived: true,
+		c.report.Add(Damage{Part: tilesName, File: filepath.Join(tilesName, blocksName), First: s.From << blockBits, Entries: (s.To - s.From) << blockBits,
 			What: "the hashes over these entries are others"})
 	}
 }
@@ -394,68 +397,6 @@ func (c *check) checkState(made *state) error {
 	return nil
 }
 
-// compareLog goes through the entries that are in the log only. It tells whether all of it could be read.
-func (c *check) compareLog(g *grown) (whole bool, err error) {
-	seeds := map[uint64][32]byte{}
-	seed := func(seq uint64) ([32]byte, bool) {
-		b, ok := seeds[seq>>blockBits]
-		return event.EntrySeed(b, seq), ok
-	}
-	rec, err := wal.Check(c.fsys, filepath.Join(c.path, walName), wal.Options{Clean: c.manifest.Clean, From: c.files.Size}, func(b wal.Batch) error {
-		for _, s := range b.Seeds {
-			seeds[s.Block] = s.Bytes
-		}
-		if err := c.looked(wal.FrameBytes(&b)); err != nil {
-			return err
-		}
-		skip := min(uint64(len(b.Entries)), max(b.FirstSeq, c.files.Size)-b.FirstSeq)
-		var entries []*event.Entry
-		for i, body := range b.Entries[skip:] {
-			e, err := event.DecodeBody(body)
-			e.Seq = b.FirstSeq + skip + uint64(i)
-			if err != nil {
-				return &wal.CorruptError{File: b.At.File, Offset: b.At.Offset, What: fmt.Sprintf("body of seq %d: %v", e.Seq, err)}
-			}
-			entries = append(entries, &e)
-		}
-		if err := c.compare(g, b.FirstSeq+skip, entries, seed); err != nil || len(entries) == 0 {
-			return err
-		}
-		c.checkBatch(g, &b)
-		return nil
-	})
-	if damage, ok := errors.AsType[*wal.CorruptError](err); ok {
-		return false, c.note(walName, filepath.Join(walName, filepath.Base(damage.File)), err)
-	}
-	if err != nil {
-		return false, c.note(walName, walName, err)
-	}
-	if rec.Torn > 0 {
-		c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s has %d bytes behind its last batch (%s): the server was killed; nobody was promised anything of them, and the next start keeps them aside",
-			filepath.Join(walName, rec.End.File), rec.Torn, rec.TornReason))
-	}
-	return true, nil
-}
-
-// checkBatch holds the checkpoint of a batch to the trees.
-func (c *check) checkBatch(g *grown, b *wal.Batch) {
-	signed, err := merkle.ParseCheckpoint(slices.Clone(b.Checkpoint))
-	if err == nil && c.ring.verifies(signed) != nil { // a crash can leave a manifest without the newest key
-		err = g.keys.verifies(signed)
-	}
-	switch {
-	case err != nil:
-	case signed.Size != g.byBodies.Size():
-		err = fmt.Errorf("it is of %d entries, and the batch ends with %d", signed.Size, g.byBodies.Size())
-	case signed.Root != g.byBodies.Root() && signed.Root != g.byRoots.Root():
-		err = errors.New("the entries up to it are not those that it was signed for")
-	}
-	if err != nil {
-		c.report.Add(Damage{Part: walName, File: filepath.Join(walName, b.At.File), Offset: &b.At.Offset, First: b.FirstSeq, Entries: uint64(len(b.Entries)),
-			What: "the checkpoint of the batch: " + err.Error()})
-	}
-}
-
 // checkEnds compares how far everything goes.
 func (c *check) checkEnds(g *grown) {
 	size, clean := g.byBodies.Size(), c.manifest.Clean != nil
@@ -478,7 +419,7 @@ func (c *check) checkEnds(g *grown) {
 			continue // it was told, or need not be there
 		}
 		if f.file.n < f.least || clean && f.file.size != int64(f.have)*32 {
-			c.report.Add(Damage{Part: f.part, File: f.name, Offset: &f.file.size, Derived: true, What: fmt.Sprintf("it has %d bytes, and %d hashes take %d", f.file.size, f.have, f.have*32)})
+			c.report.Add(Damage{Part: f.part, File: f.name, Offset: &f.file.size, What: fmt.Sprintf("it has %d bytes, and %d hashes take %d", f.file.size, f.have, f.have*32)})
 		}
 	}
 	if c.unread.n == 0 && !g.keys.same(c.manifest.Keys, clean) {

@@ -160,7 +160,7 @@ func (c *check) checkRun(r *checkedRun) error {
 		return err
 	}
 	if len(found) == 0 && c.o.DedupKey != nil && !c.unreadWithin(r.span) && (r.found != r.events || r.run.Len() != r.events) {
-		c.report.Add(Damage{Part: idsName, File: r.file, First: r.span.From, Entries: r.events - r.found, Derived: true,
+		c.report.Add(Damage{Part: idsName, File: r.file, First: r.span.From, Entries: r.events - r.found,
 			What: fmt.Sprintf("it has %d ids, and %d of the %d events of its range with their seqs", r.run.Len(), r.found, r.events)})
 	}
 	return c.looked(r.run.Size())

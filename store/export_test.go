@@ -59,3 +59,8 @@ var Unobserved Observer = unobserved{}
 func CheckOn(fs durable.FS, path string, o CheckOptions) (*CheckReport, error) {
 	return checkOn(context.Background(), fs, path, o)
 }
+
+// RebuildOn is RebuildIndexes on another file system.
+func RebuildOn(fs durable.FS, path string, o CheckOptions) (*CheckReport, error) {
+	return rebuildOn(context.Background(), fs, path, o)
+}

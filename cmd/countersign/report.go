@@ -29,6 +29,9 @@ an evidence pack that anybody checks with countersign verify. docs/reports.md is
 	cmd.AddCommand(newReportRun(), newReportFrameworks(), newReportLint(), newReportGet())
 	list := reportResource()
 	cmd.AddCommand(list.listCommand(), list.showCommand(), list.deleteCommand())
+	schedule := scheduleResource.command()
+	schedule.AddCommand(newScheduleRuns())
+	cmd.AddCommand(schedule)
 	return cmd
 }
 
@@ -187,14 +190,8 @@ func (r *reportRun) check() error {
 	if r.order.From > r.order.To {
 		return misused("--to %s is before --from %s", r.order.To, r.order.From)
 	}
-	if !strings.ContainsAny(r.framework, "./\\") {
-		r.order.Framework = r.framework
-		return nil
-	}
-	f, err := readFramework(r.framework)
-	if err == nil {
-		r.order.FrameworkFile = string(f.Text)
-	}
+	var err error
+	r.order.Framework, r.order.FrameworkFile, err = frameworkGiven(r.framework)
 	return err
 }
 

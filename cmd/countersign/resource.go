@@ -13,6 +13,7 @@ import (
 // resource is one kind of thing under /api/v1 that the command line makes, lists, shows, changes and deletes.
 type resource struct {
 	name    string // account
+	under   string // the commands above it, with a blank behind: "" or "report "
 	plural  string // accounts, as in the path
 	short   string
 	columns []column
@@ -69,7 +70,7 @@ func (r resource) createCommand() *cobra.Command {
 }
 
 func (r resource) listCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List " + r.plural, Example: "  countersign " + r.name + " list --output json", Args: noArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List " + r.plural, Example: "  countersign " + r.under + r.name + " list --output json", Args: noArgs}
 	connect, output := serverFlags(cmd), outputFlag(cmd)
 	values := r.parameters(cmd, r.filters...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -113,7 +114,7 @@ func (r resource) all(cmd *cobra.Command, connect connection, q url.Values) ([]j
 }
 
 func (r resource) showCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "show ID", Short: "Show one " + r.name, Example: "  countersign " + r.name + " show ID" + r.scopeExample(), Args: exactArgs("an ID")}
+	cmd := &cobra.Command{Use: "show ID", Short: "Show one " + r.name, Example: "  countersign " + r.under + r.name + " show ID" + r.scopeExample(), Args: exactArgs("an ID")}
 	connect, output := serverFlags(cmd), outputFlag(cmd)
 	values := r.parameters(cmd, r.scopes()...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -150,7 +151,7 @@ func (r resource) updateCommand() *cobra.Command {
 func (r resource) switchCommand(verb string, on bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: verb + " ID", Short: strings.ToUpper(verb[:1]) + verb[1:] + " one " + r.name + ", in force with the next call",
-		Example: "  countersign " + r.name + " " + verb + " ID", Args: exactArgs("an ID"),
+		Example: "  countersign " + r.under + r.name + " " + verb + " ID", Args: exactArgs("an ID"),
 	}
 	connect, output := serverFlags(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -163,7 +164,7 @@ func (r resource) switchCommand(verb string, on bool) *cobra.Command {
 }
 
 func (r resource) deleteCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "delete ID", Short: "Delete one " + r.name, Example: "  countersign " + r.name + " delete ID" + r.scopeExample(), Args: exactArgs("an ID")}
+	cmd := &cobra.Command{Use: "delete ID", Short: "Delete one " + r.name, Example: "  countersign " + r.under + r.name + " delete ID" + r.scopeExample(), Args: exactArgs("an ID")}
 	connect := serverFlags(cmd)
 	values := r.parameters(cmd, r.scopes()...)
 	var purge bool

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
-	"unicode"
 
 	"countersign/event"
 )
@@ -123,8 +123,14 @@ func escapeAt(s string) bool {
 	return strings.Trim(s[2:6], "0123456789abcdefABCDEF") == ""
 }
 
-// nameChar tells which characters may stand in a name: those of ASCII, and the letters and digits of others
-// that have been letters since before XML 1.0 was fixed.
+// baseChars are the letters beyond ASCII that are written as they are: the Latin ones of BaseChar in XML 1.0, fourth
+// edition, appendix B. Later editions take more, and older readers do not.
+var baseChars = [][2]rune{
+	{0xC0, 0xD6}, {0xD8, 0xF6}, {0xF8, 0x131}, {0x134, 0x13E}, {0x141, 0x148}, {0x14A, 0x17E}, {0x180, 0x1C3}, {0x1CD, 0x1F0},
+	{0x1F4, 0x1F5}, {0x1FA, 0x217}, {0x250, 0x2A8}, {0x2BB, 0x2C1},
+}
+
+// nameChar tells which characters may stand in a name.
 func nameChar(r rune, first bool) bool {
 	switch {
 	case r == '_', 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
@@ -132,5 +138,5 @@ func nameChar(r rune, first bool) bool {
 	case r == '-', r == '.', '0' <= r && r <= '9':
 		return !first
 	}
-	return 0xC0 <= r && r <= 0x2FF && r != 0xD7 && r != 0xF7 && unicode.IsLetter(r)
+	return slices.ContainsFunc(baseChars, func(part [2]rune) bool { return part[0] <= r && r <= part[1] })
 }

@@ -25,6 +25,8 @@ const MaxDamage = 100
 type CheckOptions struct {
 	// DedupKey is that of the trail. Without it the runs of ids are not compared with the bodies.
 	DedupKey []byte
+	// Control checks the control database at a path, and gives the key that is kept there; it may be nil.
+	Control func(ctx context.Context, path string) (dedupKey []byte, damage []string, err error)
 	// Progress is told how many bytes of how many were looked at; it may be nil.
 	Progress func(done, total int64)
 }
@@ -145,7 +147,7 @@ func (c *check) run() error {
 	if err := c.measure(); err != nil {
 		return err
 	}
-	for _, step := range []func() error{c.checkKeys, c.checkPublished, c.openSealed, c.checkEntries, c.checkSealed, c.checkAside, c.findLeftovers} {
+	for _, step := range []func() error{c.checkControl, c.checkKeys, c.checkPublished, c.openSealed, c.checkEntries, c.checkSealed, c.checkAside, c.findLeftovers} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -169,7 +171,7 @@ func (c *check) close() {
 func (c *check) note(part, file string, err error) error {
 	d := Damage{Part: part, File: file}
 	at := func(offset int64, what string) error {
-		if offset >= 0 {
+		if offset >= 0 && part != manifestName { // which is looked at as a whole
 			d.Offset = &offset
 		}
 		d.What = what

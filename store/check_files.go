@@ -63,7 +63,8 @@ func (c *check) measure() error {
 			return err
 		}
 	}
-	return errors.Join(c.part(rootsName, "", []string{rootsName}, false), c.part(tilesName, tilesName, []string{blocksName}, false))
+	return errors.Join(c.part(rootsName, "", []string{rootsName}, false), c.part(tilesName, tilesName, []string{blocksName}, false),
+		c.part(ControlName, "", []string{ControlName}, false))
 }
 
 // part adds files to the report. What is not there, or cannot be opened, shows when it is looked at.
@@ -89,6 +90,31 @@ func (c *check) part(name, folder string, files []string, twice bool) error {
 		c.report.Parts = append(c.report.Parts, p)
 	}
 	return nil
+}
+
+// checkControl has the control database checked, which must be there once there is a log.
+func (c *check) checkControl() error {
+	if c.o.Control == nil {
+		return nil
+	}
+	d := &Dir{fs: c.fsys, path: c.path, manifest: c.manifest}
+	f, err := c.fsys.OpenFile(filepath.Join(c.path, ControlName), os.O_RDONLY, 0)
+	if err == nil {
+		err = f.Close()
+	} else if known, hasErr := d.HasLog(); hasErr == nil && !known && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return c.note(ControlName, ControlName, err)
+	}
+	key, damage, err := c.o.Control(c.ctx, filepath.Join(c.path, ControlName))
+	for _, what := range damage {
+		c.report.Add(Damage{Part: ControlName, File: ControlName, What: what})
+	}
+	if c.o.DedupKey == nil {
+		c.o.DedupKey = key
+	}
+	return err
 }
 
 // checkKeys holds the signing keys that are there to the manifest.

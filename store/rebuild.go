@@ -28,17 +28,22 @@ func RebuildIndexes(ctx context.Context, path string, o CheckOptions) (*CheckRep
 }
 
 func rebuildOn(ctx context.Context, fsys durable.FS, path string, o CheckOptions) (report *CheckReport, err error) {
-	if o.DedupKey == nil {
-		return nil, errors.New("rebuild indexes: the duplicate-detection key is needed for the ids")
-	}
 	lock, err := lockStopped(fsys, path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	if o.DedupKey == nil && o.Control != nil {
+		if o.DedupKey, _, err = o.Control(ctx, filepath.Join(path, ControlName)); err != nil {
+			return nil, err
+		}
+	}
 	report, err = checkLocked(ctx, fsys, path, o)
 	if err != nil || !report.derivedOnly() {
 		return report, err
+	}
+	if o.DedupKey == nil {
+		return nil, errors.New("rebuild indexes: the duplicate-detection key is needed for the ids")
 	}
 	if err := rebuildLocked(ctx, fsys, path, o); err != nil {
 		return nil, fmt.Errorf("rebuild indexes of %s: %w", path, err)

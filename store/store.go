@@ -135,7 +135,7 @@ func (d *Dir) HasLog() (bool, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("look for the log: %w", err)
 	}
-	return len(names) > 0, nil
+	return len(names) > 0 || d.manifest.Sealed != nil, nil
 }
 
 // Release gives the directory back. After Open the store does it.
@@ -166,7 +166,8 @@ type Store struct {
 	inMemory    map[*segment.Segment][]byte // the files of the indexes in memory
 	changes     chan *change                // to the writer
 	keeperDone  chan struct{}
-	sealedState *state // as of the last seal
+	sealedState *state        // as of the last seal
+	sealing     atomic.Uint64 // where the last seal that was begun ends
 	cache       *segment.Cache
 	indexStep   uint64
 	sealEntries uint64

@@ -169,6 +169,10 @@ func (s *Store) buildIndex(snap *snapshot, from, to uint64) (*segment.Segment, e
 // sealDue tells whether open entries are to be sealed, and up to where: a multiple of what an index in memory covers, so
 // that their indexes are merged and not built again.
 func (s *Store) sealDue(snap *snapshot) (end uint64, due bool) {
+	if end := s.sealing.Load(); end > snap.sealed.size {
+		// One that failed is tried again with the same files: their names may be in a manifest that was written after all.
+		return end, true
+	}
 	ready := snap.indexed - snap.sealed.size
 	if ready == 0 {
 		return 0, false
@@ -185,6 +189,7 @@ func (s *Store) sealDue(snap *snapshot) (end uint64, due bool) {
 func (s *Store) seal(snap *snapshot, end uint64) error {
 	start := time.Now()
 	from := snap.sealed.size
+	s.sealing.Store(end)
 	// Roots and blocks of what is sealed are in their files, and a published checkpoint covers it.
 	if c, err := s.PublishNow(context.Background()); err != nil {
 		return err

@@ -20,6 +20,7 @@ type Framework struct {
 	ID      string
 	Title   string
 	Version string
+	Covers  string // the part of it that this is, "" for the whole
 	About   string
 	// DormantDays is after how many days without a trace an active user counts as dormant, SilenceDays how many days
 	// without an entry a source may have and still count as covering the period.

@@ -75,6 +75,7 @@ func Load(text []byte) (*Framework, error) {
 		"id":           l.textIn(&f.ID, idForm, "lower-case letters, digits and single hyphens"),
 		"title":        l.text(&f.Title),
 		"version":      l.text(&f.Version),
+		"covers":       l.text(&f.Covers),
 		"about":        l.text(&f.About),
 		"dormant_days": l.number(&f.DormantDays, 1, 3650),
 		"silence_days": l.number(&f.SilenceDays, 0, 366),

@@ -29,7 +29,7 @@ func (m *making) report() (*Report, error) {
 	}
 	r := &Report{
 		Version:   ReportVersion,
-		Title:     m.framework.Title + " " + m.framework.Version,
+		Title:     m.title(),
 		Framework: FrameworkInfo{ID: m.framework.ID, Title: m.framework.Title, Version: m.framework.Version, About: m.framework.About, BuiltIn: m.framework.BuiltIn, SHA256: m.framework.SHA256()},
 		Period:    Period{From: m.req.From, To: m.req.To, Days: m.w.days, Open: m.open},
 		Notice:    notice,
@@ -51,6 +51,15 @@ func (m *making) report() (*Report, error) {
 	r.Run = m.run()
 	r.Annexes = slices.SortedFunc(slices.Values(m.tables.annexes), func(a, b Annex) int { return strings.Compare(a.Name, b.Name) })
 	return r, nil
+}
+
+// title is the framework's, with its version and what it covers.
+func (m *making) title() string {
+	title := m.framework.Title + " " + m.framework.Version
+	if m.framework.Covers != "" {
+		title += ": " + m.framework.Covers
+	}
+	return title
 }
 
 var notice = []string{

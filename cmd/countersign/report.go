@@ -63,20 +63,21 @@ files of the same form: give their name to report run, and check them with repor
 			ID           string `json:"id"`
 			Version      string `json:"version"`
 			Title        string `json:"title"`
+			Covers       string `json:"covers"`
 			Requirements int    `json:"requirements"`
 			SHA256       string `json:"sha256"`
 		}
 		list := make([]shown, len(all))
 		for i, f := range all {
-			list[i] = shown{f.ID, f.Version, f.Title, len(f.Requirements), f.SHA256()}
+			list[i] = shown{f.ID, f.Version, f.Title, f.Covers, len(f.Requirements), f.SHA256()}
 		}
 		if *output == "json" {
 			return printJSON(cmd.OutOrStdout(), list)
 		}
 		t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, columnGap, ' ', 0)
-		fmt.Fprintln(t, "ID\tVERSION\tREQUIREMENTS\tTITLE")
+		fmt.Fprintln(t, "ID\tVERSION\tREQUIREMENTS\tTITLE\tCOVERS")
 		for _, f := range list {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", f.ID, f.Version, f.Requirements, f.Title)
+			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", f.ID, f.Version, f.Requirements, f.Title, f.Covers)
 		}
 		return t.Flush()
 	}

@@ -107,6 +107,7 @@ type frameworkView struct {
 	ID           string `json:"id"`
 	Title        string `json:"title"`
 	Version      string `json:"version"`
+	Covers       string `json:"covers"`
 	About        string `json:"about"`
 	Requirements int    `json:"requirements"`
 	SHA256       string `json:"sha256"`
@@ -125,7 +126,7 @@ func frameworks(w http.ResponseWriter, r *http.Request, c identity.Caller) error
 	}
 	items := make([]frameworkView, len(all))
 	for i, f := range all {
-		items[i] = frameworkView{f.ID, f.Title, f.Version, f.About, len(f.Requirements), f.SHA256()}
+		items[i] = frameworkView{f.ID, f.Title, f.Version, f.Covers, f.About, len(f.Requirements), f.SHA256()}
 	}
 	writeJSON(w, "application/json", http.StatusOK, struct {
 		Items []frameworkView `json:"items"`

@@ -148,7 +148,7 @@ func TestWhatIsMadeFromEntriesIsMadeAgain(t *testing.T) {
 		}
 	}
 	calls, i := int64(0), 0
-	for end := time.Now().Add(testkit.SoakFor(t)); i < 20 || time.Now().Before(end); i++ {
+	for end := time.Now().Add(testkit.SoakFor(t)); i < 12 || time.Now().Before(end); i++ {
 		r := rand.New(rand.NewPCG(seed, uint64(100+i)))
 		fs := whole.Crash(0)
 		var done []string

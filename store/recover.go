@@ -96,6 +96,10 @@ func (s *Store) recoverLog(o Options, sealed *sealed, indexes []*segment.Segment
 	}
 	s.snap.Store(snap.with(nil, s.tail.proven()))
 	s.keptRoots.Store(s.files.kept)
+	if sealed.damage != nil && foreign == nil {
+		s.logger.Error("a file of sealed entries cannot be used", "error", sealed.damage)
+		foreign = differs("a file of sealed entries is damaged or missing; the log has its name")
+	}
 	if foreign != nil {
 		s.distrust(foreign)
 		return nil
@@ -116,7 +120,7 @@ func (s *Store) resumeState(size uint64) error {
 	}
 	st, err := s.dir.readState(size)
 	if err != nil {
-		return err
+		return derivedFile(err)
 	}
 	s.sealedState = st
 	t := s.tail

@@ -23,10 +23,13 @@ import (
 // another one has no use for are closed, and whoever reads them then starts over with it (fs.ErrClosed).
 type sealed struct {
 	size   uint64
-	bodies []*bodies.File // ascending, without gaps
+	bodies []*bodies.File // ascending, without gaps but those in lost
 	runs   []*ids.Run
 	ids    ids.Set
-	salts  *salts.File
+	salts  *salts.File // nil when the file cannot be used
+	// lost are the ranges whose body files cannot be used, damage is why, and why salts cannot. The trail is read-only then.
+	lost   []span
+	damage error
 	// report is told of what cannot be read.
 	report func(*bodies.UnreadableError)
 }
@@ -43,7 +46,7 @@ func (s *sealed) read(ctx context.Context, seqs []uint64, visit func(*event.Entr
 		}
 		return nil
 	}
-	err := bodies.Read(ctx, s.bodies, seqs, func(seq uint64, body []byte) error {
+	err := bodies.Read(ctx, s.bodies, s.there(seqs), func(seq uint64, body []byte) error {
 		if err := upTo(seq); err != nil {
 			return err
 		}
@@ -58,9 +61,22 @@ func (s *sealed) read(ctx context.Context, seqs []uint64, visit func(*event.Entr
 	})
 	if lost, ok := errors.AsType[*bodies.UnreadableError](err); ok {
 		s.report(lost)
-		return upTo(math.MaxUint64)
+		err = nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return upTo(math.MaxUint64)
+}
+
+// there returns those of the seqs whose files can be used.
+func (s *sealed) there(seqs []uint64) []uint64 {
+	if len(s.lost) == 0 {
+		return seqs
+	}
+	return slices.DeleteFunc(slices.Clone(seqs), func(seq uint64) bool {
+		return slices.ContainsFunc(s.lost, func(p span) bool { return seq >= p.From && seq < p.To })
+	})
 }
 
 // Damaged is what the texts of an entry say that cannot be read, where its index does not know them.
@@ -131,26 +147,23 @@ func (s *Store) openSealed() (*sealed, []*segment.Segment, error) {
 	out := &sealed{size: files.Size, report: s.unreadable}
 	var err error
 	if out.salts, err = salts.Open(d.fs, filepath.Join(d.path, saltsName), files.Size>>blockBits); err != nil {
-		return nil, nil, err
+		out.salts = nil
+		if files.Size > 0 {
+			err = out.lose(saltsName, span{}, err)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
 	}
 	for i, first := range files.Bodies {
-		f, err := bodies.Open(d.fs, filepath.Join(d.path, bodiesName, bodiesFile(first)))
-		if err != nil {
+		if err := out.openBodies(d, span{first, files.bodiesEnd(i)}); err != nil {
 			return nil, nil, errors.Join(err, out.close())
-		}
-		out.bodies = append(out.bodies, f)
-		end := files.Size
-		if i+1 < len(files.Bodies) {
-			end = files.Bodies[i+1]
-		}
-		if from, to := f.Seqs(); from != first || to != end {
-			return nil, nil, errors.Join(fmt.Errorf("%s has seq %d to %d, and the manifest says %d to %d", bodiesFile(first), from, to, first, end), out.close())
 		}
 	}
 	for _, part := range files.IDs {
 		run, err := ids.Open(d.fs, filepath.Join(d.path, idsName, idsFile(part)))
 		if err != nil {
-			return nil, nil, errors.Join(err, out.close())
+			return nil, nil, errors.Join(derivedFile(err), out.close())
 		}
 		out.runs = append(out.runs, run)
 	}
@@ -159,9 +172,43 @@ func (s *Store) openSealed() (*sealed, []*segment.Segment, error) {
 	}
 	indexes, err := s.openIndexes(files)
 	if err != nil {
-		return nil, nil, errors.Join(err, out.close())
+		return nil, nil, errors.Join(derivedFile(err), out.close())
 	}
 	return out, indexes, nil
+}
+
+// derivedFile adds what to do about a file that is made from the entries.
+func derivedFile(err error) error {
+	return fmt.Errorf("%w; countersign fsck --rebuild-indexes makes it again from the entries", err)
+}
+
+// openBodies opens a body file. Without it the trail is read-only, and all other entries are there.
+func (s *sealed) openBodies(d *Dir, part span) error {
+	name := bodiesFile(part.From)
+	f, err := bodies.Open(d.fs, filepath.Join(d.path, bodiesName, name))
+	if err != nil {
+		return s.lose(name, part, err)
+	}
+	if from, to := f.Seqs(); from != part.From || to != part.To {
+		_ = f.Close() // read only: nothing to lose
+		return s.lose(name, part, fmt.Errorf("it has seq %d to %d, and the manifest says %d to %d", from, to, part.From, part.To))
+	}
+	s.bodies = append(s.bodies, f)
+	return nil
+}
+
+// lose notes a file of what was recorded that cannot be opened. What says nothing about the file is returned.
+func (s *sealed) lose(name string, part span, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if part.To > 0 {
+		s.lost = append(s.lost, part)
+	}
+	if s.damage == nil {
+		s.damage = fmt.Errorf("%s cannot be used: %w", name, err)
+	}
+	return nil
 }
 
 func (s *Store) openIndexes(files *sealedFiles) (indexes []*segment.Segment, err error) {
@@ -214,6 +261,9 @@ func (s *sealed) close() error {
 	}
 	for _, r := range s.runs {
 		_ = r.Close()
+	}
+	if s.salts == nil {
+		return nil
 	}
 	return s.salts.Close()
 }

@@ -72,6 +72,9 @@ func (s *snapshot) seed(seq uint64) (seed [32]byte, err error) {
 	if open := s.sealed.size >> blockBits; block >= open {
 		return event.EntrySeed(s.seeds[block-open], seq), nil
 	}
+	if s.sealed.salts == nil {
+		return seed, s.sealed.damage
+	}
 	b, err := s.sealed.salts.Block(block)
 	if err != nil {
 		return seed, err

@@ -81,7 +81,7 @@ func TestEveryFlippedByteIsFoundOrHarmless(t *testing.T) {
 		t.Fatal(err)
 	}
 	step := 1
-	if testing.Short() || raceEnabled {
+	if testing.Short() || raceDetector {
 		step = 31
 	}
 	found, harmless := 0, 0

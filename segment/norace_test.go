@@ -2,4 +2,4 @@
 
 package segment_test
 
-const raceEnabled = false
+const raceDetector = false

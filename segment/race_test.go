@@ -2,5 +2,5 @@
 
 package segment_test
 
-// raceEnabled: loops over every byte take a sample under the race detector.
-const raceEnabled = true
+// raceDetector: loops over every byte take a sample under the race detector.
+const raceDetector = true

@@ -73,7 +73,7 @@ func tries(t *testing.T) int {
 	switch {
 	case os.Getenv("COUNTERSIGN_SOAK") != "":
 		return 100_000
-	case testing.Short():
+	case testing.Short(), raceDetector: // the tests run once more without it
 		return 200
 	}
 	return 2000

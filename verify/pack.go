@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"sync"
 
 	"countersign/bundle"
 	"countersign/event"
@@ -62,6 +63,7 @@ type packCheck struct {
 	options Options
 	pack    *bundle.Pack
 	m       *bundle.Manifest
+	reading sync.Mutex        // guards read
 	read    int64             // bytes
 	hashed  map[string]string // files that were read on the way, with their hashes
 
@@ -184,10 +186,17 @@ func (h *hashing) Read(b []byte) (int, error) {
 	n, err := h.in.Read(b)
 	h.sum.Write(b[:n])
 	h.n += uint64(n)
-	if h.check.read += int64(n); h.check.options.Progress != nil {
-		h.check.options.Progress(h.check.read)
-	}
+	h.check.progress(int64(n))
 	return n, err
+}
+
+// progress tells how much has been read. Two files are read side by side: the rows, and what is none.
+func (c *packCheck) progress(n int64) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.read += n; c.options.Progress != nil {
+		c.options.Progress(c.read)
+	}
 }
 
 // close reads what is left and notes the hash.

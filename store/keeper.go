@@ -18,6 +18,7 @@ import (
 	"countersign/internal/durable"
 	"countersign/problem"
 	"countersign/segment"
+	"countersign/wal"
 )
 
 const (
@@ -70,12 +71,6 @@ func (s *Store) keep() {
 			}
 		case <-rest:
 			rest = nil
-		case hold := <-s.toHold:
-			hold()
-		case <-s.let:
-			if err := s.removeCondemned(); err != nil {
-				s.unkept("remove files that were held", err)
-			}
 		case <-wait:
 		case <-retry:
 		case <-s.stopping:
@@ -227,7 +222,10 @@ func (s *Store) seal(snap *snapshot, end uint64) error {
 	}
 	s.observer.Kept(Kept{Work: Sealed, Entries: int(end - from), Took: time.Since(start)})
 	// What is below is in the files that the manifest names.
-	return s.removeSealedLog(end)
+	if err := wal.RemoveBelow(s.dir.fs, filepath.Join(s.dir.path, walName), end); err != nil {
+		return fmt.Errorf("remove sealed log files: %w", err)
+	}
+	return s.dir.removeStates(end)
 }
 
 // splitIndexes returns the indexes within [from, end), and those before and behind.

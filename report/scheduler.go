@@ -161,6 +161,8 @@ func (s *Scheduler) Runs(id string) []ScheduledRun {
 func (s *Scheduler) Look(ctx context.Context) error {
 	s.looking.Lock()
 	defer s.looking.Unlock()
+	// Read before the schedules: one that was switched off before now has nothing due.
+	now := s.now()
 	changed := false
 	known := map[string]bool{}
 	for _, schedule := range s.who.AllSchedules() {
@@ -172,7 +174,7 @@ func (s *Scheduler) Look(ctx context.Context) error {
 			s.all[schedule.ID] = h
 			changed = true
 		}
-		due := s.due(ctx, &schedule, h)
+		due := s.due(ctx, &schedule, h, now)
 		advanced := s.advance(&schedule, h)
 		changed = changed || due || advanced
 	}
@@ -193,9 +195,8 @@ func (s *Scheduler) Look(ctx context.Context) error {
 	return durable.WriteFile(durable.OS(), s.file(), b)
 }
 
-// due adds the runs that came due since the schedule was looked at last.
-func (s *Scheduler) due(ctx context.Context, schedule *identity.Schedule, h *history) (changed bool) {
-	now := s.now()
+// due adds the runs that came due up to now, since the schedule was looked at last.
+func (s *Scheduler) due(ctx context.Context, schedule *identity.Schedule, h *history, now time.Time) (changed bool) {
 	times, err := dues(*schedule)
 	if err != nil || !schedule.Enabled {
 		// What comes due while it is switched off is not made up for.

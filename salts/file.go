@@ -161,11 +161,15 @@ func (f *File) readHead(at, size int64) (cuts uint64, err error) {
 // blocks may be appended again.
 func (f *File) Append(seeds []Seed) error {
 	n := f.blocks.Load()
+	end := f.slots + int64(n)*slotSize
+	if err := f.cut(end); err != nil {
+		return fmt.Errorf("append salts: %w", err)
+	}
 	b := make([]byte, 0, len(seeds)*slotSize)
 	for i := range seeds {
 		b = appendSlot(b, n+uint64(i), kindWhole, seeds[i][:])
 	}
-	if _, err := f.f.WriteAt(b, f.slots+int64(n)*slotSize); err != nil {
+	if _, err := f.f.WriteAt(b, end); err != nil {
 		return fmt.Errorf("append salts: %w", err)
 	}
 	if err := f.f.Sync(); err != nil {
@@ -173,6 +177,16 @@ func (f *File) Append(seeds []Seed) error {
 	}
 	f.blocks.Store(n + uint64(len(seeds)))
 	return nil
+}
+
+// cut takes away what an append left that was broken off. If its sync failed, those bytes and the size can be read and are
+// not on the disk; writing the same over them would change neither.
+func (f *File) cut(end int64) error {
+	size, err := f.f.Size()
+	if err != nil || size == end {
+		return err
+	}
+	return f.f.Truncate(end)
 }
 
 // appendSlot appends the slot of a block, with zeros after what it says.
@@ -191,7 +205,8 @@ func checksum(block uint64, b []byte) uint32 {
 }
 
 // Rewrite makes the file anew, with that many blocks as block gives them. It is for erasures: take the blocks from the
-// open file, cut. For the rest it is as durable.Replace.
+// open file, cut. For the rest it is as durable.Replace: after a *durable.SyncError the file that is read may be one that
+// the disk has no name for, so nothing may be appended to it before another Rewrite.
 func Rewrite(fsys durable.FS, path string, blocks uint64, block func(n uint64) (Block, error)) error {
 	f, err := durable.Replace(fsys, path, func(f durable.File) error { return write(f, blocks, block) })
 	if err != nil {

@@ -1,3 +1,7 @@
+//go:build !race
+
+// Nothing in it is a question of concurrency, and under the race detector it takes minutes.
+
 package store_test
 
 import (
@@ -15,7 +19,7 @@ import (
 // TestASealedEventTakesLessThan180Bytes seals the events of an estate by the store's own settings and weighs the files by
 // kind. What is not sealed yet does not count: the log and the last checkpoints are the same size whatever the trail is.
 func TestASealedEventTakesLessThan180Bytes(t *testing.T) {
-	if testing.Short() || raceDetector {
+	if testing.Short() {
 		t.Skip("it seals 262,144 events")
 	}
 	const n = 2 * 131072

@@ -104,6 +104,8 @@ const BlockLevel = 8
 type Blocks struct {
 	// Leaves reads n leaf hashes from leaf first on; they lie in one block.
 	Leaves func(first uint64, n int) ([]Hash, error)
+	// Nodes, if it is given, remembers what was made of leaves.
+	Nodes *Nodes
 	// levels[i] has the hashes at level (i+1)*BlockLevel.
 	levels [7][]Hash
 }
@@ -130,6 +132,9 @@ func (b *Blocks) Block(i uint64) Hash { return b.levels[0][i] }
 func (b *Blocks) Hash(level int, index uint64) (Hash, error) {
 	if level < 0 || level > 62 || index > math.MaxInt64>>level {
 		return Hash{}, fmt.Errorf("no subtree %d at level %d", index, level)
+	}
+	if level > 0 && level < BlockLevel && b.Nodes != nil {
+		return b.Nodes.hash(level, index, b.Leaves)
 	}
 	if level < BlockLevel {
 		leaves, err := b.Leaves(index<<level, 1<<level)

@@ -3,10 +3,13 @@ package merkle_test
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -70,6 +73,59 @@ func TestEdgeAndBlocksHaveTheRootOfTheDefinition(t *testing.T) {
 	}
 	if _, err := blocks.Hash(8, 70_000>>8); err == nil {
 		t.Error("a block that is not complete has a hash")
+	}
+}
+
+// TestRememberedNodesAreThoseOfTheTree asks for subtrees of a tree of more blocks than are remembered, many at a time, again
+// and again, and counts the leaves that are read for one that is known.
+func TestRememberedNodesAreThoseOfTheTree(t *testing.T) {
+	const size = 600 * 256
+	plain, _ := grown(0)
+	var reads atomic.Int64
+	b := &merkle.Blocks{Nodes: new(merkle.Nodes), Leaves: func(first uint64, n int) ([]merkle.Hash, error) {
+		reads.Add(int64(n))
+		return plain.Leaves(first, n)
+	}}
+	var wait sync.WaitGroup
+	for g := range uint64(4) {
+		wait.Go(func() {
+			r := rand.New(rand.NewPCG(1, g))
+			block := r.Uint64N(size >> 8)
+			for range 2000 {
+				if r.IntN(20) == 0 {
+					block = r.Uint64N(size >> 8)
+				}
+				level := r.IntN(8)
+				index := block<<(8-level) + r.Uint64N(1<<(8-level))
+				got, err := b.Hash(level, index)
+				if want := naive(index<<level, (index+1)<<level); err != nil || got != want {
+					t.Errorf("subtree %d at level %d: %x, %v", index, level, got, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	for level := 1; level < 8; level++ {
+		before := reads.Load()
+		first, err := b.Hash(level, 7)
+		again, err2 := b.Hash(level, 7)
+		if err != nil || err2 != nil || first != again || reads.Load()-before > 1<<level {
+			t.Errorf("level %d: %d leaves were read: %v, %v", level, reads.Load()-before, err, err2)
+		}
+	}
+}
+
+func TestLeavesThatCannotBeReadAreNotRemembered(t *testing.T) {
+	b, _ := grown(0)
+	b.Nodes = new(merkle.Nodes)
+	leaves, broken := b.Leaves, errors.New("the disk is gone")
+	b.Leaves = func(uint64, int) ([]merkle.Hash, error) { return nil, broken }
+	if _, err := b.Hash(3, 5); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	b.Leaves = leaves
+	if got, err := b.Hash(3, 5); err != nil || got != naive(40, 48) {
+		t.Errorf("afterwards: %x, %v", got, err)
 	}
 }
 

@@ -85,6 +85,7 @@ func (s *Store) trustFiles(c merkle.Checkpoint) (bool, error) {
 		return false, err
 	}
 	trusted := tree{file: t.file, kept: c.Size, facts: t.facts}
+	trusted.blocks.Nodes = new(merkle.Nodes) // its own: what is read now may turn out to be wrong
 	b := make([]byte, 32*4096)
 	for at := uint64(0); at < blocks; {
 		part := b[:32*min(blocks-at, 4096)]

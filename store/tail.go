@@ -35,7 +35,9 @@ type tail struct {
 }
 
 func newTail() *tail {
-	return &tail{keys: map[dedupKey]uint64{}, heads: map[string]head{}}
+	t := &tail{keys: map[dedupKey]uint64{}, heads: map[string]head{}}
+	t.tree.blocks.Nodes = new(merkle.Nodes)
+	return t
 }
 
 // proven returns what the tail's entries are proven with, for a snapshot.

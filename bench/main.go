@@ -102,7 +102,7 @@ func parse(args []string, stderr io.Writer) (config, string, error) {
 	f.StringVar(&questions, "questions", "", "only those whose API and name match this regular expression; - for none")
 	f.DurationVar(&c.long, "time", 3*time.Second, "how long each engine is asked for a line of the report")
 	f.IntVar(&c.runs, "runs", 500, "how often at most")
-	f.IntVar(&c.connections, "connections", 4, "how many connections load events into Countersign")
+	f.IntVar(&c.connections, "connections", 8, "how many connections load events into Countersign")
 	f.IntVar(&c.writers, "writers", 64, "how many writers of single events there are after that")
 	f.StringVar(&c.repo, "repo", "..", "the repository that the server is built from")
 	f.StringVar(&c.binary, "binary", "", "a server to measure in place of that")

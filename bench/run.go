@@ -139,8 +139,7 @@ func (b *bench) loadServer(ctx context.Context) (err error) {
 	if i.Open, err = b.server.Restart(ctx); err != nil {
 		return err
 	}
-	b.server.Settle(ctx, time.Minute)
-	i.OpenAnonBytes = b.server.AnonBytes()
+	i.OpenAnonBytes = b.server.AtRest(ctx, b.events)
 	b.report.Bytes[countersignEngine], err = b.server.Bytes()
 	return err
 }

@@ -340,6 +340,16 @@ func (c *Countersign) Bytes() (map[string]int64, error) {
 	})
 }
 
+// AtRest is the anonymous memory of the server when it has been asked nothing for 20 seconds (less after a small load).
+func (c *Countersign) AtRest(ctx context.Context, events int) int64 {
+	c.Settle(ctx, time.Minute)
+	select {
+	case <-time.After(min(20*time.Second, time.Duration(events)*20*time.Microsecond)):
+	case <-ctx.Done():
+	}
+	return c.AnonBytes()
+}
+
 // AnonBytes is the anonymous memory of the server.
 func (c *Countersign) AnonBytes() int64 { return c.usage().anon }
 

@@ -78,8 +78,7 @@ func (c *Countersign) LoadSingles(ctx context.Context, t made.Trail, writers int
 		return err
 	}
 	s.done()
-	c.Settle(ctx, time.Minute)
-	in.AnonBytes = c.AnonBytes()
+	in.AnonBytes = c.AtRest(ctx, t.N)
 	return ctx.Err()
 }
 

@@ -54,6 +54,7 @@ ASCII characters) that is the token, and nothing is shown.`,
 		}
 		cfg.Logger = log
 		cfg.BootstrapToken = os.Getenv("COUNTERSIGN_BOOTSTRAP_TOKEN")
+		tuneMemory(cmd.Context())
 		return server.Run(cmd.Context(), cfg, cmd.OutOrStdout())
 	}
 	return cmd

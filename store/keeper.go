@@ -24,6 +24,9 @@ import (
 const (
 	// indexStep is how many open entries get an index in memory at a time; what is behind the last one is scanned.
 	indexStep = 8192
+	// indexPause, for each entry of a step, is how long after an index in memory the next one is made at the earliest: events
+	// that come faster are indexed in larger parts, which costs less then and when they are sealed.
+	indexPause = 30 * time.Microsecond
 	// sealEntries and sealBytes are how much is sealed at a time. At most two such parts wait: then writers do.
 	sealEntries = 131072
 	sealBytes   = 64 << 20
@@ -47,7 +50,7 @@ func (s *Store) keep() {
 	var rest <-chan time.Time // after a merge that failed
 	for {
 		snap := s.snap.Load()
-		worked, err := s.keepOne(snap)
+		more, err := s.keepOne(snap)
 		s.unsealable.Store(s.unsealed(err))
 		if err == nil && merging == nil && rest == nil && !s.hasFailed() {
 			merging = s.startMerge(snap)
@@ -59,8 +62,8 @@ func (s *Store) keep() {
 			s.lookAgain()
 			wait, retry = nil, time.After(s.keepRetry)
 		}
-		if worked && err == nil {
-			retry = time.After(0)
+		if more >= 0 && err == nil {
+			retry = time.After(more)
 		}
 		select {
 		case m := <-merging:
@@ -105,18 +108,24 @@ func (s *Store) unsealed(err error) *problem.Error {
 
 var errStopping = errors.New("the store is stopping")
 
-// keepOne does the most urgent piece of work there is.
-func (s *Store) keepOne(snap *snapshot) (worked bool, err error) {
+// keepOne does the most urgent piece of work there is, and returns when to look for more, even if nothing has changed by
+// then; never if that is negative.
+func (s *Store) keepOne(snap *snapshot) (more time.Duration, err error) {
 	if s.readOnly.Load() != nil || s.hasFailed() {
-		return false, nil
+		return -1, nil
 	}
 	if end, due := s.sealDue(snap); due {
-		return true, s.seal(snap, end)
+		return 0, s.seal(snap, end)
 	}
-	if n := s.indexDue(snap); n > 0 {
-		return true, s.indexOpen(snap, n)
+	n := s.indexDue(snap)
+	if n == 0 {
+		return -1, nil
 	}
-	return false, nil
+	if early := time.Duration(s.indexStep)*indexPause - time.Since(s.indexed); early > 0 {
+		return early, nil
+	}
+	s.indexed = time.Now()
+	return 0, s.indexOpen(snap, n)
 }
 
 // indexDue returns how many open entries are to get an index now: all that are waiting, up to where the next seal ends. So

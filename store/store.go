@@ -168,6 +168,7 @@ type Store struct {
 	keeperDone  chan struct{}
 	sealedState *state        // as of the last seal
 	sealing     atomic.Uint64 // where the last seal that was begun ends
+	indexed     time.Time     // when the last index in memory was begun
 	cache       *segment.Cache
 	indexStep   uint64
 	sealEntries uint64

@@ -71,8 +71,12 @@ func (c *Countersign) LoadSingles(ctx context.Context, t made.Trail, writers int
 	at.single = make([]uint64, t.N-at.whole)
 	in.Writers, in.SingleAcks = writers, make([]time.Duration, len(at.single))
 	s := sender{server: c, trail: t, at: at, in: in}
+	bodies := s.singles()
 	m := newMeter(c.usage)
-	err := inParallel(ctx, writers, len(at.single), s.single)
+	err := inParallel(ctx, writers, len(at.single), func(ctx context.Context, _ *buffers, i int) (err error) {
+		at.single[i], in.SingleAcks[i], err = s.send(ctx, bodies[i], "application/json", 1)
+		return err
+	})
 	in.Singles = m.load(len(at.single))
 	if err != nil {
 		return err
@@ -88,7 +92,6 @@ func (c *Countersign) usage() usage { return usageOf(c.process.pid()) }
 type buffers struct {
 	events []event.Event
 	body   []byte
-	block  int // of events
 }
 
 // inParallel calls fn for each number below n from several goroutines, until one of them fails.
@@ -99,7 +102,7 @@ func inParallel(ctx context.Context, workers, n int, fn func(context.Context, *b
 	var wait sync.WaitGroup
 	for range workers {
 		wait.Go(func() {
-			b := &buffers{block: -1}
+			b := &buffers{}
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= n {
@@ -143,16 +146,18 @@ func (s *sender) block(ctx context.Context, b *buffers, i int) error {
 	return err
 }
 
-// single sends the i-th of the events that are sent alone.
-func (s *sender) single(ctx context.Context, b *buffers, i int) error {
-	n := s.at.whole + i
-	if block := n / made.BlockLen; block != b.block {
-		b.events, b.block = s.trail.Append(b.events[:0], block), block
+// singles makes the events that are sent alone. If each writer made a block of events when it comes to it, all of them would,
+// and the answers of that moment would wait for the processors.
+func (s *sender) singles() [][]byte {
+	bodies := make([][]byte, 0, len(s.at.single))
+	var events []event.Event
+	for n := s.at.whole; n < s.trail.N; n++ {
+		if i := n % made.BlockLen; i == 0 || events == nil {
+			events = s.trail.Append(events[:0], n/made.BlockLen)
+		}
+		bodies = append(bodies, event.AppendJSON(nil, &events[n%made.BlockLen]))
 	}
-	b.body = event.AppendJSON(b.body[:0], &b.events[n%made.BlockLen])
-	first, took, err := s.send(ctx, b.body, "application/json", 1)
-	s.at.single[i], s.in.SingleAcks[i] = first, took
-	return err
+	return bodies
 }
 
 // send sends events until they are recorded, and returns the seq of the first and how long the answer took

@@ -48,22 +48,22 @@ func (c *column) unknownCode() uint32 { return uint32(c.values.count) + 1 }
 // all returns all rows of the segment.
 func (s *Segment) all() bitmap.Set { return bitmap.Range(0, uint32(s.rows)) }
 
-// presentRows returns the rows that have a value, known or not.
-func (c *column) presentRows() bitmap.Set {
+// presentRows returns those of the rows that have a value, known or not.
+func (c *column) presentRows(within bitmap.Set) bitmap.Set {
 	switch {
 	case c.everPresent:
-		return c.seg.all()
+		return within
 	case c.form == dense:
-		return c.scan(codes{{absentCode + 1, c.unknownCode() + 1}}, c.seg.all())
+		return c.scan(codes{{absentCode + 1, c.unknownCode() + 1}}, within)
 	}
-	return c.seg.set(c.present)
+	return c.seg.set(c.present).And(within)
 }
 
 // unknownRows returns the rows that have a value which the column does not know.
 func (c *column) unknownRows() bitmap.Set {
 	switch c.form {
 	case unindexed:
-		return c.presentRows()
+		return c.presentRows(c.seg.all())
 	case bitmaps:
 		return c.seg.set(c.unknown)
 	}

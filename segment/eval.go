@@ -198,7 +198,7 @@ func (s *Segment) evalNull(f query.Null, within bitmap.Set) answer {
 		}
 		return answer{within.AndNot(s.set(s.unsure)), within}
 	}
-	absent := within.AndNot(c.presentRows())
+	absent := within.AndNot(c.presentRows(within))
 	return answer{absent.AndNot(s.set(c.unsure)), absent}
 }
 

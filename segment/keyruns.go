@@ -235,7 +235,7 @@ func (r *columnRun) resolve(pieces []*piece) {
 // rowsWith returns those of the rows that have a code, absent or not.
 func (c *column) rowsWith(code uint32, within bitmap.Set) bitmap.Set {
 	if code == absentCode {
-		return within.AndNot(c.presentRows())
+		return within.AndNot(c.presentRows(within))
 	}
 	return c.rowsOf(codes{{code, code + 1}}, within)
 }
@@ -246,7 +246,7 @@ func (c *column) counts(rows bitmap.Set) (used, counts []uint32, known bool) {
 	n := uint32(rows.Len())
 	switch {
 	case c.form == unindexed:
-		return []uint32{absentCode}, []uint32{n}, !c.presentRows().Meets(rows)
+		return []uint32{absentCode}, []uint32{n}, c.presentRows(rows).Empty()
 	case c.form == bitmaps:
 		if c.seg.set(c.unknown).Meets(rows) {
 			return nil, nil, false

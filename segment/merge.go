@@ -203,7 +203,7 @@ func (g *merger) writeColumns() {
 	for _, s := range g.sources {
 		for _, c := range s.list {
 			if name, ok := c.field.Attribute(); ok {
-				counts[name] += c.presentRows().Len()
+				counts[name] += c.presentRows(s.all()).Len()
 			}
 		}
 	}
@@ -221,7 +221,7 @@ func (g *merger) writeColumns() {
 		rows := s.set(s.unsure)
 		for _, name := range rest {
 			if c := s.columns[query.AttributeField(name)]; c != nil {
-				rows = rows.Or(c.presentRows()).Or(s.set(c.unsure))
+				rows = rows.Or(c.presentRows(s.all())).Or(s.set(c.unsure))
 			}
 		}
 		unsure = append(unsure, g.targets[i].set(rows)...)
@@ -400,7 +400,7 @@ func (c *column) eachCode(visit func(row, code uint32)) {
 	s := c.seg
 	switch c.form {
 	case unindexed:
-		for row := range c.presentRows().All() {
+		for row := range c.presentRows(c.seg.all()).All() {
 			visit(row, c.unknownCode())
 		}
 	case bitmaps:

@@ -30,7 +30,8 @@ const (
 	Days             = 100
 )
 
-// Start is when the first events occurred, but for late ones.
+// Start is when the first events occurred. None is so late that it lies before: those of many days would be the oldest of all,
+// and a page of neighbours in time one of rows from everywhere.
 var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Trail is the events of one seed and number.
@@ -132,13 +133,18 @@ func (d *drawer) attributes(a *act, outcome string, i int) []event.Attribute {
 
 // moment is when event i occurred.
 func (d *drawer) moment(i int, unit event.Micros) event.Micros {
-	at := event.MicrosOf(Start) + event.Micros(float64(i)*d.step) + event.Micros(d.r.IntN(2_000_000))
+	start := event.MicrosOf(Start)
+	at := start + event.Micros(float64(i)*d.step) + event.Micros(d.r.IntN(2_000_000))
 	const day = 24 * 3600 * 1_000_000
+	late := event.Micros(0)
 	switch n := d.r.IntN(2000); {
 	case n == 0:
-		at -= event.Micros(d.r.Int64N(60 * day))
+		late = event.Micros(d.r.Int64N(60 * day))
 	case n <= 10:
-		at -= event.Micros(d.r.Int64N(3 * day))
+		late = event.Micros(d.r.Int64N(3 * day))
+	}
+	if at-late >= start {
+		at -= late
 	}
 	return at - at%unit
 }

@@ -166,14 +166,15 @@ func (c *column) allHashes(visit func(hash, row uint32)) {
 	h := &c.hashes
 	lowBits := hashBits - h.buckets
 	bucket, end := -1, 0
+	starts, low, rows := c.seg.inOrder(&h.starts), c.seg.inOrder(&h.low), c.seg.inOrder(&h.rows)
 	for i := range h.count {
 		for i >= end {
 			if bucket++; bucket == 1<<h.buckets {
 				c.seg.fail(h.starts.pages.block, "the buckets of hashes end before the hashes do")
 			}
-			end = int(c.seg.packedAt(&h.starts, bucket+1))
+			end = int(starts.at(bucket + 1))
 		}
-		visit(uint32(bucket)<<lowBits|c.seg.packedAt(&h.low, i), c.seg.packedAt(&h.rows, i))
+		visit(uint32(bucket)<<lowBits|low.at(i), rows.at(i))
 	}
 }
 

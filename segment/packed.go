@@ -99,3 +99,22 @@ func (s *Segment) packedAt(p *packed, i int) uint32 {
 	b, _ := s.packedPage(p, i>>pageBits)
 	return uint32(getPacked(b, i&(pageRows-1), p.width))
 }
+
+// pageReader reads values of an array that are asked for in order, a page at a time: a strict segment checks a page again each
+// time that it is looked at.
+type pageReader struct {
+	seg  *Segment
+	of   *packed
+	page int
+	b    []byte
+}
+
+func (s *Segment) inOrder(p *packed) pageReader { return pageReader{seg: s, of: p, page: -1} }
+
+func (r *pageReader) at(i int) uint32 {
+	if page := i >> pageBits; page != r.page {
+		r.b, _ = r.seg.packedPage(r.of, page)
+		r.page = page
+	}
+	return uint32(getPacked(r.b, i&(pageRows-1), r.of.width))
+}

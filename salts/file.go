@@ -246,6 +246,9 @@ func (b *Block) appendRecord(dst []byte, block uint64) []byte {
 	return binary.BigEndian.AppendUint32(dst, checksum(block, dst[start:]))
 }
 
+// SizeOf returns how many bytes of the file the first so many blocks take.
+func (f *File) SizeOf(blocks uint64) int64 { return f.slots + int64(blocks)*slotSize }
+
 // Len returns how many blocks there are.
 func (f *File) Len() uint64 { return f.blocks.Load() }
 

@@ -18,7 +18,6 @@ import (
 	"countersign/internal/durable"
 	"countersign/problem"
 	"countersign/segment"
-	"countersign/wal"
 )
 
 const (
@@ -74,6 +73,12 @@ func (s *Store) keep() {
 			}
 		case <-rest:
 			rest = nil
+		case hold := <-s.toHold:
+			hold()
+		case <-s.let:
+			if err := s.removeCondemned(); err != nil {
+				s.unkept("remove files that were held", err)
+			}
 		case <-wait:
 		case <-retry:
 		case <-s.stopping:
@@ -231,10 +236,7 @@ func (s *Store) seal(snap *snapshot, end uint64) error {
 	}
 	s.observer.Kept(Kept{Work: Sealed, Entries: int(end - from), Took: time.Since(start)})
 	// What is below is in the files that the manifest names.
-	if err := wal.RemoveBelow(s.dir.fs, filepath.Join(s.dir.path, walName), end); err != nil {
-		return fmt.Errorf("remove sealed log files: %w", err)
-	}
-	return s.dir.removeStates(end)
+	return s.removeSealedLog(end)
 }
 
 // splitIndexes returns the indexes within [from, end), and those before and behind.

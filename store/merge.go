@@ -163,7 +163,7 @@ func (s *Store) installIndex(snap *snapshot, files *sealedFiles, m merged, whole
 	closeIndexes(old)
 	var errs []error
 	for _, part := range m.parts {
-		errs = append(errs, s.dir.fs.Remove(filepath.Join(s.dir.path, indexName, indexFile(part))))
+		errs = append(errs, s.removeFile(filepath.Join(s.dir.path, indexName, indexFile(part))))
 	}
 	return errors.Join(errs...)
 }
@@ -190,7 +190,7 @@ func (s *Store) installRun(snap *snapshot, files *sealedFiles, m merged, whole s
 	var errs []error
 	for k, part := range m.parts {
 		_ = old[k].Close() // read only: nothing to lose
-		errs = append(errs, s.dir.fs.Remove(filepath.Join(s.dir.path, idsName, idsFile(part))))
+		errs = append(errs, s.removeFile(filepath.Join(s.dir.path, idsName, idsFile(part))))
 	}
 	return errors.Join(errs...)
 }

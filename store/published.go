@@ -189,6 +189,17 @@ func (p *published) latest() (merkle.Checkpoint, bool) {
 	return p.newest, p.newest.Note != nil
 }
 
+// filesUpTo returns the files that have checkpoints of up to so many entries.
+func (p *published) filesUpTo(size uint64) []uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, found := slices.BinarySearch(p.files, size)
+	if found {
+		n++
+	}
+	return slices.Clone(p.files[:n])
+}
+
 // firstWith returns the first published checkpoint that holds the entry at seq.
 func (p *published) firstWith(seq uint64) (c merkle.Checkpoint, found bool, err error) {
 	p.mu.Lock()

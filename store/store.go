@@ -180,6 +180,13 @@ type Store struct {
 	wake         chan struct{}                 // has the writer look again whether requests must wait
 	closing      atomic.Bool
 
+	// Of backups. The keeper alone looks at the last two: what it may not remove yet, of files and of the log.
+	toHold       chan func()
+	let          chan struct{} // a backup was closed
+	held         atomic.Int64  // backups that are open
+	condemned    []string
+	logCondemned bool
+
 	published      *published
 	files          *treeFiles // the publisher's
 	checkpointFile string
@@ -241,6 +248,8 @@ func (d *Dir) Open(o Options) (*Store, error) {
 		publisherDone:  make(chan struct{}),
 		changes:        make(chan *change),
 		keeperDone:     make(chan struct{}),
+		toHold:         make(chan func()),
+		let:            make(chan struct{}, 1),
 		inMemory:       map[*segment.Segment][]byte{},
 		cache:          segment.NewCache(cacheBytes),
 		indexStep:      cmp.Or(o.IndexStep, indexStep),

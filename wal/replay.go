@@ -58,6 +58,13 @@ func (r *fileReader) walk(o Options, fn func(Batch) error) (Recovery, error) {
 	return rec, nil
 }
 
+// Files returns the names of the files that have the entries from seq from on, in order. It may be called beside the Log
+// that writes the folder.
+func Files(fsys durable.FS, dir string, from uint64) ([]string, error) {
+	names, err := (&fileReader{fsys: fsys, dir: dir}).logFiles()
+	return neededFrom(names, from), err
+}
+
 // neededFrom leaves out the files whose entries all lie before from. They are no longer part of the log: a crash while
 // they were being removed can leave any of them.
 func neededFrom(names []string, from uint64) []string {

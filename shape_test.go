@@ -17,10 +17,11 @@ import (
 // layers says which of our packages each package may import; tests may import more. A new package or a new
 // arrow is a decision: it goes into this table and into a design note.
 var layers = map[string][]string{
+	"backup":               {"internal/durable", "merkle"},
 	"bitmap":               {},
 	"bodies":               {"internal/durable"},
 	"bundle":               {"event", "merkle", "query"},
-	"cmd/countersign":      {"bundle", "client", "collect", "event", "identity", "internal/testkit", "merkle", "problem", "query", "report", "server", "store", "verify"},
+	"cmd/countersign":      {"backup", "bundle", "client", "collect", "event", "identity", "internal/testkit", "merkle", "problem", "query", "report", "server", "store", "verify"},
 	"client":               {"event", "problem"},
 	"collect":              {"collect/digicertone", "collect/discovery", "collect/keyfactor", "collect/records", "event", "problem"},
 	"collect/digicertone":  {"collect/records", "event"},
@@ -31,7 +32,7 @@ var layers = map[string][]string{
 	"dialect/digicertone":  {"dialect/answer", "dialect/refusal", "event", "identity", "problem", "query", "store"},
 	"dialect/discovery":    {"dialect/answer", "dialect/refusal", "event", "identity", "problem", "query", "store"},
 	"dialect/keyfactor":    {"bundle", "dialect/answer", "dialect/refusal", "event", "identity", "merkle", "problem", "query", "store"},
-	"dialect/native":       {"bundle", "event", "identity", "merkle", "problem", "query", "report", "store"},
+	"dialect/native":       {"backup", "bundle", "event", "identity", "merkle", "problem", "query", "report", "store"},
 	"dialect/refusal":      {"problem"},
 	"event":                {},
 	"examples/go/send":     {"client", "event"},
@@ -50,7 +51,7 @@ var layers = map[string][]string{
 	"report/render":        {"report"},
 	"salts":                {"internal/durable"},
 	"segment":              {"bitmap", "event", "internal/durable", "query"},
-	"server":               {"dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "report", "report/render", "store", "verify", "web"},
+	"server":               {"backup", "dialect/digicertone", "dialect/discovery", "dialect/keyfactor", "dialect/native", "event", "identity", "internal/durable", "merkle", "problem", "query", "report", "report/render", "store", "verify", "web"},
 	"store":                {"bodies", "event", "ids", "internal/durable", "merkle", "problem", "query", "salts", "segment", "wal"},
 	"store/storetest":      {"event", "internal/testkit", "problem", "query", "store"},
 	"verify":               {"bodies", "bundle", "event", "ids", "internal/durable", "merkle", "query", "salts", "segment", "wal"},

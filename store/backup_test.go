@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"countersign/merkle"
@@ -68,6 +69,8 @@ func putTogether(t *testing.T, b *store.Backup, dir string, have map[string]stri
 
 // TestABackupIsTheTrailAtAPublishedCheckpoint takes backups while events are recorded, sealed and merged, and keys
 // change. Each holds exactly what its checkpoint covers, and brings of what is there already only what grew.
+// Nothing is recorded while one is checked: a trail that grows as fast as it can meanwhile is several times as
+// long at the next check, and the test never ends.
 func TestABackupIsTheTrailAtAPublishedCheckpoint(t *testing.T) {
 	seed := storetest.Seed(t)
 	dir, copied := t.TempDir(), t.TempDir()
@@ -76,13 +79,17 @@ func TestABackupIsTheTrailAtAPublishedCheckpoint(t *testing.T) {
 	s := openTrail(t, dir, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	writing := make(chan error, 1)
+	var turn sync.Mutex // held by who records, and by who checks
 	go func() {
+		defer cancel() // nobody waits for entries that do not come
 		r := rand.New(rand.NewPCG(seed, 71))
 		for i := 0; ctx.Err() == nil; i++ {
+			turn.Lock()
 			_, err := s.Append(context.Background(), batch(r, 1+r.IntN(80)), "w")
 			if err == nil && i%40 == 20 {
 				_, err = s.RotateKey(context.Background(), 5)
 			}
+			turn.Unlock()
 			if err != nil {
 				writing <- err
 				return
@@ -94,14 +101,14 @@ func TestABackupIsTheTrailAtAPublishedCheckpoint(t *testing.T) {
 	once := map[string]bool{}
 	sizes := uint64(0)
 	for i := range 5 {
-		waitFor(t, s, sizes+400)
+		waitFor(ctx, t, s, sizes+400)
 		b, err := s.Backup(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		sizes = b.Checkpoint.Size
 		if i%3 == 1 { // long after: what it holds is sealed and merged by then
-			waitFor(t, s, sizes+1500)
+			waitFor(ctx, t, s, sizes+1500)
 		}
 		names := putTogether(t, b, copied, have)
 		b.Close()
@@ -111,7 +118,9 @@ func TestABackupIsTheTrailAtAPublishedCheckpoint(t *testing.T) {
 			}
 			once[name] = true
 		}
+		turn.Lock()
 		checkBackup(t, copied, b, s)
+		turn.Unlock()
 	}
 	cancel()
 	if err := <-writing; err != nil {
@@ -146,10 +155,10 @@ func TestABackupIsTheTrailAtAPublishedCheckpoint(t *testing.T) {
 }
 
 // waitFor waits until a trail has so many entries.
-func waitFor(t *testing.T, s *store.Store, size uint64) {
+func waitFor(ctx context.Context, t *testing.T, s *store.Store, size uint64) {
 	t.Helper()
 	for s.Size() < size {
-		if err := s.Wait(t.Context(), s.Size()); err != nil {
+		if err := s.Wait(ctx, s.Size()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,6 +41,7 @@ type dataCheck struct {
 	unreadable bool    // the body of an entry could not be read
 	seeds      seeds
 	chains     *chains
+	lastOf     map[string]merkle.Checkpoint // the last checkpoint of each name of the trail
 	names      *names
 	facts      []event.Entry
 	frames     uint64
@@ -186,7 +187,8 @@ func DataBytes(dir string) (int64, error) {
 // first, then what speaks of them. What it returns is to be closed, also with an error.
 func openData(dir string, m manifest, r *Report, o Options) (*dataCheck, error) {
 	c := &dataCheck{
-		report: r, opt: o, dir: dir, manifest: m, ring: newRing(m.Origin, m.Keys[0].VKey), names: newNames(), seeds: seeds{},
+		report: r, opt: o, dir: dir, manifest: m, ring: newRing(m.Keys[0].VKey), names: newNames(), seeds: seeds{},
+		lastOf: map[string]merkle.Checkpoint{},
 		chains: newChains(r, chainBounds{plain: true}), kept: slices.Clone(o.Kept), began: time.Now(), sigs: newSignatures(),
 	}
 	slices.SortFunc(c.kept, func(a, b merkle.Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
@@ -210,10 +212,12 @@ func (c *dataCheck) close() {
 	c.sealed.close()
 }
 
-// checkKept takes out the kept checkpoints that are not of this trail.
+// checkKept takes out the kept checkpoints that are not of this trail, by the names that the manifest knows. Which name
+// it had at which size the entries tell.
 func (c *dataCheck) checkKept() {
 	c.kept = slices.DeleteFunc(c.kept, func(k merkle.Checkpoint) bool {
-		if k.Origin != c.manifest.Origin {
+		named := slices.ContainsFunc(c.manifest.Keys, func(m manifestKey) bool { return nameOf(m.VKey) == k.Origin })
+		if !named && c.manifest.Clean != nil { // a crash can leave a manifest without the newest key
 			c.report.find(Forked, keptName(k), "it is of the trail %s, and the directory is that of %s", k.Origin, c.manifest.Origin)
 			return true
 		}

@@ -32,6 +32,9 @@ func (c *dataCheck) holdTo(size uint64) error {
 	for len(c.kept) > 0 && c.kept[0].Size <= size {
 		k := c.kept[0]
 		c.kept = c.kept[1:]
+		if !c.keptName(k) {
+			continue
+		}
 		if root := c.edge.Root(); root != k.Root {
 			c.report.find(Forked, keptName(k), "the first %d entries are not those under it%s", k.Size, c.since())
 			c.diverged = true
@@ -40,6 +43,21 @@ func (c *dataCheck) holdTo(size uint64) error {
 		c.agreed = size
 	}
 	return nil
+}
+
+// keptName tells whether a kept checkpoint has the name that the trail had at its size, and finds what that means if not.
+func (c *dataCheck) keptName(k merkle.Checkpoint) bool {
+	if k.Origin == c.ring.name(k.Size) {
+		return true
+	}
+	for _, o := range c.ring.origins {
+		if o.old == k.Origin {
+			c.report.find(RolledBack, keptName(k), "the trail was put back to %d entries and goes on as %s from there: what %s had signed behind them, up to %d, is not in it", o.size, o.new, o.old, k.Size)
+			return false
+		}
+	}
+	c.report.find(Forked, keptName(k), "it is of the trail %s, and the directory is that of %s", k.Origin, c.ring.name(k.Size))
+	return false
 }
 
 // since says where the first difference lies, as far as that is known.
@@ -62,8 +80,7 @@ func (c *dataCheck) checkBlock(n uint64, block merkle.Hash) error {
 }
 
 func (c *dataCheck) checkPublished(p *due) {
-	if p.Origin != c.manifest.Origin {
-		c.report.find(Forked, p.where, "a checkpoint of the trail %s", p.Origin)
+	if !c.named(p.Checkpoint, p.where) {
 		return
 	}
 	c.checkSignature(p.Checkpoint, p.where)
@@ -73,8 +90,7 @@ func (c *dataCheck) checkPublished(p *due) {
 // checkBatch checks the checkpoint at the end of a frame.
 func (c *dataCheck) checkBatch(signed merkle.Checkpoint, where string) {
 	switch {
-	case signed.Origin != c.manifest.Origin:
-		c.report.find(Forked, where, "its checkpoint is of the trail %s", signed.Origin)
+	case !c.named(signed, where):
 		return
 	case signed.Size != c.edge.Size():
 		c.report.find(Moved, where, "its checkpoint is of %d entries", signed.Size)
@@ -83,6 +99,18 @@ func (c *dataCheck) checkBatch(signed merkle.Checkpoint, where string) {
 	c.checkSignature(signed, where)
 	c.checkRoot(signed, where)
 	c.batch = signed
+}
+
+// named holds a checkpoint of the directory to the name that the trail has at its size.
+func (c *dataCheck) named(k merkle.Checkpoint, where string) bool {
+	if name := c.ring.name(k.Size); k.Origin != name {
+		c.report.find(Forked, where, "a checkpoint of %d entries of the trail %s, which is %s there", k.Size, k.Origin, name)
+		return false
+	}
+	if k.Size >= c.lastOf[k.Origin].Size {
+		c.lastOf[k.Origin] = k
+	}
+	return true
 }
 
 func (c *dataCheck) checkSignature(k merkle.Checkpoint, where string) {
@@ -165,6 +193,9 @@ func (c *dataCheck) checkEnds(size uint64) error {
 		newest = c.newest.Size
 	}
 	for _, k := range c.kept { // those that the trail never reached
+		if !c.keptName(k) {
+			continue
+		}
 		kind := RolledBack
 		if newest >= k.Size {
 			kind = DroppedTail
@@ -211,6 +242,9 @@ func (c *dataCheck) checkKeys(size uint64) {
 	if !c.ring.is(c.manifest.Keys, c.manifest.Clean != nil) {
 		c.report.find(Disagrees, manifestName, "its keys are not those that the entries of the trail name")
 	}
+	if keys := c.manifest.Keys; nameOf(keys[len(keys)-1].VKey) != c.manifest.Origin {
+		c.report.find(Forked, manifestName, "it is that of the trail %s, and its newest key signs for another", c.manifest.Origin)
+	}
 	top := c.batch
 	if c.newest != nil && c.newest.Size > top.Size { // nothing is behind what is sealed
 		top = c.newest.Checkpoint
@@ -223,6 +257,7 @@ func (c *dataCheck) checkKeys(size uint64) {
 		return
 	}
 	c.report.anchor(top, c.opt.Keys)
+	c.checkOrigins()
 	if len(c.report.SignedBy) > 0 {
 		keys, err := c.ring.at(size)
 		if err != nil {
@@ -232,6 +267,24 @@ func (c *dataCheck) checkKeys(size uint64) {
 		own, err := top.SignedBy(keys)
 		if err != nil || !anyIn(c.report.SignedBy, own) {
 			c.report.find(WrongKey, "the newest checkpoint", "the given key that signed it is not one that the trail names for %d entries", size)
+		}
+	}
+}
+
+// checkOrigins tells of the names that the trail had. Under the newest checkpoint stands which name it had up to where;
+// that whoever had the old name signed what is there is shown only to those who have a key of that name.
+func (c *dataCheck) checkOrigins() {
+	for _, o := range c.ring.origins {
+		last := c.lastOf[o.old]
+		c.report.fact("new origin", "entry %d says that the trail of the first %d entries, %s, is %s from there on; the last checkpoint of the old name here is of %d entries", o.size, o.size, o.old, o.new, last.Size)
+		if !c.opt.Keys.Has(o.old) {
+			c.report.Limits = append(c.report.Limits, fmt.Sprintf("That the first %d entries are those of the trail %s, nobody but the holder of the new key says: no key of that name was given (--key).", o.size, o.old))
+			continue
+		}
+		if last.Note == nil {
+			c.report.find(Missing, checkpointsName, "no checkpoint of the trail %s is there, whose first %d entries these are to be", o.old, o.size)
+		} else if _, err := last.SignedBy(c.opt.Keys); err != nil {
+			c.report.find(WrongKey, fmt.Sprintf("the last checkpoint of %s", o.old), "%v", err)
 		}
 	}
 }

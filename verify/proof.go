@@ -155,14 +155,23 @@ func Consistency(from, to, proof []byte, o Options) (*Report, error) {
 	r.fact("older", "%d entries, root %s", older.Size, rootText(older.Root))
 	r.fact("newer", "%d entries, root %s", newer.Size, rootText(newer.Root))
 	r.connect(&older, &newer, &c)
-	r.claim("A", "Both checkpoints are of one trail: the first %d entries under the newer one are those under the older one, none changed, removed or put between.", older.Size)
+	if older.Origin == newer.Origin {
+		r.claim("A", "Both checkpoints are of one trail: the first %d entries under the newer one are those under the older one, none changed, removed or put between.", older.Size)
+	} else {
+		r.claim("A", "The trail %s goes on from %s: the first %d entries under the newer checkpoint are those under the older one, none changed, removed or put between.", newer.Origin, older.Origin, older.Size)
+		r.Limits = append(r.Limits, fmt.Sprintf("Who signs as %s may not be who signed as %s, and %s may have signed more than these entries. The entry that tells of the change of name has its own proof.", newer.Origin, older.Origin, older.Origin))
+	}
 	r.Limits = append(r.Limits, "It says nothing of what the entries are.", limitView)
 	return r.done(), nil
 }
 
+// connect holds two checkpoints to the proof that one goes on from the other. Their names may differ: a trail that was
+// put back from an older copy goes on under a new one.
 func (r *Report) connect(older, newer *merkle.Checkpoint, c *bundle.Consistency) {
 	switch {
-	case older.Origin != newer.Origin:
+	case older.Origin != newer.Origin && (older.Size == 0 || older.Size == newer.Size):
+		// The first tree that a new name signs has an entry more than those of the name before; and every tree goes on
+		// from the empty one.
 		r.find(Forked, "", "the checkpoints are of two trails, %s and %s", older.Origin, newer.Origin)
 	case older.Size > newer.Size:
 		r.find(RolledBack, "", "the newer checkpoint has %d entries, fewer than the older one with %d", newer.Size, older.Size)
@@ -171,7 +180,10 @@ func (r *Report) connect(older, newer *merkle.Checkpoint, c *bundle.Consistency)
 	case older.Size == newer.Size && older.Root != newer.Root:
 		r.find(Forked, "", "the two checkpoints of %d entries have different roots: there are two histories", older.Size)
 	default:
-		if err := merkle.CheckConsistency(c.Path, older.Size, older.Root, newer.Size, newer.Root); err != nil {
+		err := merkle.CheckConsistency(c.Path, older.Size, older.Root, newer.Size, newer.Root)
+		if err != nil && older.Origin != newer.Origin {
+			r.find(Forked, "", "the checkpoints are of two trails, %s and %s: %v", older.Origin, newer.Origin, err)
+		} else if err != nil {
 			r.find(Forked, "", "%v: one of the two is of another history, or the proof is not theirs", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"countersign/event"
@@ -15,8 +16,8 @@ import (
 // It begins with a key that the manifest names; that is a claim until a given key has signed a tree which holds the
 // entries that lead from the one to the other.
 type ring struct {
-	origin string
-	keys   []ringKey
+	keys    []ringKey
+	origins []newOrigin // the changes of name among them
 
 	// The keys of the sizes [from, until].
 	cached      merkle.Keys
@@ -28,25 +29,58 @@ type ringKey struct {
 	from, until uint64
 }
 
-func newRing(origin, first string) *ring {
-	return &ring{origin: origin, keys: []ringKey{{vkey: first, until: math.MaxUint64}}, from: 1}
+// name returns the origin that the key signs for.
+func (k *ringKey) name() string { return nameOf(k.vkey) }
+
+func nameOf(vkey string) string {
+	name, _, _ := strings.Cut(vkey, "+")
+	return name
 }
 
-// at returns the keys that may sign a checkpoint of that size.
+// newOrigin is a change of name: the trail was old up to size entries, and the entry at size says that it is new.
+type newOrigin struct {
+	old, new string
+	size     uint64
+}
+
+func newRing(first string) *ring {
+	return &ring{keys: []ringKey{{vkey: first, until: math.MaxUint64}}, from: 1}
+}
+
+// newest returns the newest key whose time has come at a size, as its place.
+func (r *ring) newest(size uint64) int {
+	i := len(r.keys) - 1
+	for i > 0 && r.keys[i].from > size {
+		i--
+	}
+	return i
+}
+
+// name returns the origin of the checkpoints of a size. It is that of the newest key: a checkpoint that still has the
+// name before is another continuation of what was signed under it, whoever signed it.
+func (r *ring) name(size uint64) string { return r.keys[r.newest(size)].name() }
+
+// had tells whether the trail ever had a name.
+func (r *ring) had(origin string) bool {
+	return slices.ContainsFunc(r.keys, func(k ringKey) bool { return k.name() == origin })
+}
+
+// at returns the keys that may sign a checkpoint of that size: those of its name.
 func (r *ring) at(size uint64) (merkle.Keys, error) {
 	if r.from <= size && size <= r.until {
 		return r.cached, nil
 	}
 	var lines strings.Builder
-	from, until := uint64(0), uint64(math.MaxUint64)
-	for _, k := range r.keys {
-		switch {
-		case size < k.from:
-			until = min(until, k.from-1)
-		case size > k.until:
+	i := r.newest(size)
+	from, until := r.keys[i].from, uint64(math.MaxUint64)
+	if i+1 < len(r.keys) {
+		until = r.keys[i+1].from - 1
+	}
+	for name := r.keys[i].name(); i >= 0 && r.keys[i].name() == name; i-- {
+		if k := r.keys[i]; size > k.until {
 			from = max(from, k.until+1)
-		default:
-			from, until = max(from, k.from), min(until, k.until)
+		} else {
+			until = min(until, k.until)
 			lines.WriteString(k.vkey + "\n")
 		}
 	}
@@ -75,24 +109,29 @@ func (r *ring) change(e *event.Entry) error {
 		return errors.New("its statement is not that of a key change")
 	}
 	last := &r.keys[len(r.keys)-1]
+	old, name := last.name(), nameOf(c.Key)
 	switch {
 	case c.Previous != last.vkey:
 		return fmt.Errorf("it replaces the key %s, and the key was %s", c.Previous, last.vkey)
 	case c.From != e.Seq+1:
 		return fmt.Errorf("the new key is valid from %d on, and the entry after this one is %d", c.From, e.Seq+1)
-	case c.PreviousUntil < c.From:
+	case name == old && c.PreviousUntil < c.From:
 		return fmt.Errorf("the old key ends at %d, before the new one begins at %d", c.PreviousUntil, c.From)
+	case name != old && c.PreviousUntil != e.Seq:
+		return fmt.Errorf("the key of the name %s ends at %d, and the trail has another name from %d on", old, c.PreviousUntil, c.From)
+	case name != old && r.had(name):
+		return fmt.Errorf("the trail had the name %s before", name)
 	}
 	for _, k := range r.keys {
 		if k.vkey == c.Key {
 			return errors.New("the new key was a key of this trail before")
 		}
 	}
-	if name, _, ok := strings.Cut(c.Key, "+"); !ok || name != r.origin {
-		return fmt.Errorf("the new key is none of %s", r.origin)
-	}
 	if _, err := merkle.ParseKeys([]byte(c.Key)); err != nil {
 		return err
+	}
+	if name != old {
+		r.origins = append(r.origins, newOrigin{old, name, e.Seq})
 	}
 	last.until = c.PreviousUntil
 	r.keys = append(r.keys, ringKey{vkey: c.Key, from: c.From, until: math.MaxUint64})

@@ -35,12 +35,38 @@ func (k *KeyRange) covers(size uint64) bool {
 	return size >= k.From && (k.Until == nil || size <= *k.Until)
 }
 
+// name returns the origin that the key signs for.
+func (k *KeyRange) name() string {
+	name, _, _ := strings.Cut(k.VKey, "+")
+	return name
+}
+
 // keyring is the keys of a trail, oldest first, and what is there to sign with. It is never changed: a
-// rotation makes another.
+// key change makes another.
 type keyring struct {
-	origin  string
+	origin  string // the name of the newest key
 	history []KeyRange
 	signers map[string]*merkle.Signer // by vkey
+}
+
+// at returns the keys whose checkpoints of a size are those of the trail. They are all of one name, that of the newest
+// among them: with another name the time of every key before is over, whatever its range says, or there could be two
+// checkpoints of one size with two names.
+func (k *keyring) at(size uint64) (keys []*KeyRange) {
+	for i := range slices.Backward(k.history) {
+		r := &k.history[i]
+		if size < r.From {
+			continue
+		}
+		if len(keys) > 0 && r.name() != keys[0].name() {
+			break
+		}
+		if r.covers(size) {
+			keys = append(keys, r)
+		}
+	}
+	slices.Reverse(keys)
+	return keys
 }
 
 // sign makes the checkpoint of the tree of that size, signed by every key whose range it is in.
@@ -51,8 +77,8 @@ func (k *keyring) sign(size uint64, root merkle.Hash) (merkle.Checkpoint, error)
 // signersAt returns the keys whose range the size is in, as far as they are there.
 func (k *keyring) signersAt(size uint64) []*merkle.Signer {
 	var signers []*merkle.Signer
-	for i := range k.history {
-		if s := k.signers[k.history[i].VKey]; s != nil && k.history[i].covers(size) {
+	for _, r := range k.at(size) {
+		if s := k.signers[r.VKey]; s != nil {
 			signers = append(signers, s)
 		}
 	}
@@ -62,10 +88,8 @@ func (k *keyring) signersAt(size uint64) []*merkle.Signer {
 // verifies tells whether c is a checkpoint of this trail.
 func (k *keyring) verifies(c merkle.Checkpoint) error {
 	var lines strings.Builder
-	for i := range k.history {
-		if k.history[i].covers(c.Size) {
-			lines.WriteString(k.history[i].VKey + "\n")
-		}
+	for _, r := range k.at(c.Size) {
+		lines.WriteString(r.VKey + "\n")
 	}
 	keys, err := merkle.ParseKeys([]byte(lines.String()))
 	if err != nil {
@@ -76,15 +100,19 @@ func (k *keyring) verifies(c merkle.Checkpoint) error {
 
 // with returns the keyring after a key change.
 func (k *keyring) with(c keyChange, signer *merkle.Signer) *keyring {
-	n := &keyring{origin: k.origin, history: slices.Clone(k.history), signers: map[string]*merkle.Signer{c.Key: signer}}
+	added := KeyRange{VKey: c.Key, From: c.From}
+	n := &keyring{origin: added.name(), history: slices.Clone(k.history), signers: map[string]*merkle.Signer{c.Key: signer}}
 	for v, s := range k.signers {
 		n.signers[v] = s
 	}
 	until := c.PreviousUntil
 	n.history[len(n.history)-1].Until = &until
-	n.history = append(n.history, KeyRange{VKey: c.Key, From: c.From})
+	n.history = append(n.history, added)
 	return n
 }
+
+// newest returns the key that signs from now on.
+func (k *keyring) newest() *KeyRange { return &k.history[len(k.history)-1] }
 
 // keyChange is the statement of a system fact of KindKey, its members in the order of RFC 8785.
 type keyChange struct {
@@ -94,20 +122,18 @@ type keyChange struct {
 	From          uint64 `json:"valid_from"`
 }
 
-// loadKeys reads the signing keys that the manifest names, after making the first one at the first start.
+// loadKeys reads the signing keys that the manifest names, after making the first one at the first start. Whether the
+// newest key is there is asked when the log was read: it may name a newer one.
 func (d *Dir) loadKeys(origin string) (*keyring, error) {
 	if d.manifest.Origin == "" {
 		if err := d.makeKey(origin); err != nil {
 			return nil, err
 		}
 	}
-	if origin != "" && origin != d.manifest.Origin {
-		return nil, fmt.Errorf("the origin of this trail is %q, fixed at its first start; it cannot become %q", d.manifest.Origin, origin)
-	}
 	ring := &keyring{origin: d.manifest.Origin, history: d.manifest.Keys, signers: map[string]*merkle.Signer{}}
 	for i := range ring.history {
 		signer, err := d.readKey(ring.history[i].VKey)
-		if errors.Is(err, fs.ErrNotExist) && ring.history[i].Until != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // it may be destroyed once its time is over
 		}
 		if err != nil {
@@ -116,6 +142,23 @@ func (d *Dir) loadKeys(origin string) (*keyring, error) {
 		ring.signers[ring.history[i].VKey] = signer
 	}
 	return ring, nil
+}
+
+// checkOrigin tells why a trail cannot be opened under a name, which is empty when none is asked for.
+func (k *keyring) checkOrigin(origin string) error {
+	if origin == "" || origin == k.origin {
+		return nil
+	}
+	return fmt.Errorf("the origin of this trail is %q, fixed at its first start; it cannot become %q", k.origin, origin)
+}
+
+// checkSigner tells why the trail cannot go on: the key that signs is not there.
+func (k *keyring) checkSigner(d *Dir) error {
+	if vkey := k.newest().VKey; k.signers[vkey] == nil {
+		return fmt.Errorf("signing key: %s, which signs as %s, is missing: put the file back, from where the keys are kept, or let the trail go on under a new name with countersign restore --new-origin NAME --data %s",
+			d.keyFile(vkey), k.origin, d.path)
+	}
+	return nil
 }
 
 // makeKey gives a new trail its origin and its first key. A crash before the manifest is written leaves a key
@@ -213,8 +256,8 @@ func (d *Dir) GenerateKey(origin string) (vkey string, err error) {
 	return d.manifest.Keys[0].VKey, nil
 }
 
-// Keys returns the public keys of the trail in a data directory, oldest first. It reads the manifest alone and
-// needs no lock.
+// Keys returns the public keys of the trail in a data directory, oldest first, and its present origin. Keys of an earlier
+// name end where that name does. It reads the manifest alone and needs no lock.
 func Keys(path string) (origin string, keys []KeyRange, err error) {
 	m, err := readManifest(durable.OS(), path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -226,20 +269,34 @@ func Keys(path string) (origin string, keys []KeyRange, err error) {
 	if m.Origin == "" {
 		return "", nil, fmt.Errorf("%s has no key yet: start the server once, or run key generate", path)
 	}
+	for i := range m.Keys {
+		for j := range m.Keys[i+1:] {
+			later := &m.Keys[i+1+j]
+			if end := later.From - 1; later.name() != m.Keys[i].name() && m.Keys[i].Until != nil && *m.Keys[i].Until > end {
+				m.Keys[i].Until = &end
+			}
+		}
+	}
 	return m.Origin, m.Keys, nil
 }
 
 // RotateKey makes a new signing key and records it. From the entry that says so on the new key signs, and for
 // overlap further entries the old one beside it.
 func (s *Store) RotateKey(ctx context.Context, overlap uint64) (KeyRange, error) {
+	return s.changeKey(ctx, s.Origin(), func(from uint64) (until uint64) { return from + overlap })
+}
+
+// changeKey makes a new signing key for an origin and records it. The tree that holds the entry which says so is the
+// first that it signs; until tells of that size how far the old key signs.
+func (s *Store) changeKey(ctx context.Context, origin string, until func(from uint64) uint64) (KeyRange, error) {
 	// A crash after this leaves a key file that nothing names.
-	signer, err := s.dir.writeKey(s.Origin())
+	signer, err := s.dir.writeKey(origin)
 	if err != nil {
 		return KeyRange{}, err
 	}
 	r := &request{done: make(chan struct{}), fact: func(d *draft) (event.Entry, error) {
 		from := d.next() + 1
-		c := keyChange{Key: signer.VKey(), Previous: d.ring.history[len(d.ring.history)-1].VKey, From: from, PreviousUntil: from + overlap}
+		c := keyChange{Key: signer.VKey(), Previous: d.ring.newest().VKey, From: from, PreviousUntil: until(from)}
 		statement, err := json.Marshal(c)
 		if err != nil {
 			return event.Entry{}, err
@@ -254,7 +311,7 @@ func (s *Store) RotateKey(ctx context.Context, overlap uint64) (KeyRange, error)
 		return KeyRange{}, err
 	}
 	// A crash before this leaves a manifest without the key; the next start reads it from the entry.
-	if err := s.dir.changeManifest(func(m *manifest) { m.Keys = s.Keys() }); err != nil {
+	if err := s.dir.changeManifest(func(m *manifest) { m.Origin, m.Keys = s.Origin(), s.Keys() }); err != nil {
 		return KeyRange{}, err
 	}
 	keys := s.Keys()
@@ -271,13 +328,13 @@ func (k *keyring) replay(d *Dir, e *event.Entry) (*keyring, error) {
 		return k, nil
 	}
 	signer, err := d.readKey(c.Key)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // as with those that the manifest names
 		return nil, err
 	}
 	return k.with(c, signer), nil
 }
 
-// Origin returns the name of the trail in its checkpoints.
+// Origin returns the name of the trail in its newest checkpoints.
 func (s *Store) Origin() string { return s.snap.Load().ring.origin }
 
 // Keys returns the public keys of the trail, oldest first.

@@ -22,7 +22,7 @@ const ServerAccount = "countersign"
 
 // recover replays the log into memory and makes the tree over it. The frames go through the same numbering checks
 // and the same publishing as new ones.
-func (s *Store) recover(o Options) (err error) {
+func (s *Store) recover(o Options, newOrigin string) (err error) {
 	s.tail = newTail()
 	if s.tail.ring, err = s.dir.loadKeys(o.Origin); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (s *Store) recover(o Options) (err error) {
 		s.published.close()
 		return fmt.Errorf("tree: %w", err)
 	}
-	if err := s.recoverEntries(o); err != nil {
+	if err := s.recoverEntries(o, newOrigin); err != nil {
 		s.published.close()
 		s.files.close()
 		return err
@@ -43,19 +43,19 @@ func (s *Store) recover(o Options) (err error) {
 }
 
 // recoverEntries opens what is sealed and replays what is not.
-func (s *Store) recoverEntries(o Options) error {
+func (s *Store) recoverEntries(o Options, newOrigin string) error {
 	sealed, indexes, err := s.openSealed()
 	if err != nil {
 		return fmt.Errorf("sealed entries: %w", err)
 	}
-	if err := s.recoverLog(o, sealed, indexes); err != nil {
+	if err := s.recoverLog(o, newOrigin, sealed, indexes); err != nil {
 		closeIndexes(indexes)
 		return errors.Join(err, sealed.close())
 	}
 	return nil
 }
 
-func (s *Store) recoverLog(o Options, sealed *sealed, indexes []*segment.Segment) error {
+func (s *Store) recoverLog(o Options, newOrigin string, sealed *sealed, indexes []*segment.Segment) error {
 	newest, _ := s.published.latest()
 	if err := s.resumeState(sealed.size); err != nil {
 		return err
@@ -94,6 +94,10 @@ func (s *Store) recoverLog(o Options, sealed *sealed, indexes []*segment.Segment
 		log.Abandon()
 		return err
 	}
+	if err := s.checkKeys(o.Origin, newOrigin); err != nil {
+		log.Abandon()
+		return err
+	}
 	s.snap.Store(snap.with(nil, s.tail.proven()))
 	s.keptRoots.Store(s.files.kept)
 	if sealed.damage != nil && foreign == nil {
@@ -110,6 +114,18 @@ func (s *Store) recoverLog(o Options, sealed *sealed, indexes []*segment.Segment
 		return err
 	}
 	return nil
+}
+
+// checkKeys tells whether there is what it takes to go on, before the directory is changed. A trail that is to have a
+// new origin needs no key of the old one.
+func (s *Store) checkKeys(origin, newOrigin string) error {
+	if newOrigin != "" {
+		return s.tail.ring.checkNewOrigin(newOrigin)
+	}
+	if err := s.tail.ring.checkOrigin(origin); err != nil {
+		return err
+	}
+	return s.tail.ring.checkSigner(s.dir)
 }
 
 // resumeState goes on with what the last seal left.
@@ -139,7 +155,7 @@ func (s *Store) resumeState(size uint64) error {
 // nothing changes: after a sync that failed the manifest that was read may be one that the disk never got, and what the
 // one before it names is about to be removed.
 func (s *Store) unmarkClean() error {
-	return s.dir.changeManifest(func(m *manifest) { m.Clean, m.Keys = nil, s.tail.ring.history })
+	return s.dir.changeManifest(func(m *manifest) { m.Clean, m.Origin, m.Keys = nil, s.tail.ring.origin, s.tail.ring.history })
 }
 
 func (s *Store) replay(b *wal.Batch) ([]*event.Entry, error) {

@@ -220,7 +220,10 @@ func Open(path string, o Options) (*Store, error) {
 }
 
 // Open recovers the trail and starts its writer. On an error the directory stays claimed.
-func (d *Dir) Open(o Options) (*Store, error) {
+func (d *Dir) Open(o Options) (*Store, error) { return d.open(context.Background(), o, "") }
+
+// open is Open, and NewOrigin with the name that the trail is to get.
+func (d *Dir) open(ctx context.Context, o Options, newOrigin string) (*Store, error) {
 	if len(o.DedupKey) == 0 {
 		return nil, errors.New("open store: no duplicate-detection key")
 	}
@@ -259,21 +262,13 @@ func (d *Dir) Open(o Options) (*Store, error) {
 	s.mostUnsealed = 3 * s.sealEntries
 	s.keepRetry = cmp.Or(o.KeepRetry, keepRetry)
 	s.wake = make(chan struct{}, 1)
-	if err := s.recover(o); err != nil {
+	if err := s.recover(o, newOrigin); err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.path, err)
 	}
 	go s.write() // ends with s.requests; Close waits for it
-	if s.ReadOnly() != nil {
-		close(s.publisherDone)
-		close(s.keeperDone)
-		return s, nil
-	}
-	go s.keep()                                          // ends with s.stopping; Close waits for it
-	go s.publisher(cmp.Or(o.PublishEvery, publishEvery)) // ends with s.stopping; Close waits for it
-	if err := s.recordAside(); err != nil {
-		err = errors.Join(fmt.Errorf("open %s: %w", d.path, err), s.stop())
-		s.abandon()
-		return nil, err
+	o.PublishEvery = cmp.Or(o.PublishEvery, publishEvery)
+	if err := s.begin(ctx, o, newOrigin); err != nil {
+		return nil, s.giveUp(fmt.Errorf("open %s: %w", d.path, err))
 	}
 	return s, nil
 }

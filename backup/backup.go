@@ -81,7 +81,7 @@ func NewPlan(c merkle.Checkpoint, server string, now time.Time, files []File) Pl
 // from returns where what has to be sent of a file begins, given what the receiver has; its size when that is nothing.
 func (f *File) from(h Held, held bool) int64 {
 	switch {
-	case held && f.Grows && h.Size <= f.Size:
+	case held && f.Grows && h.Size >= 0 && h.Size <= f.Size:
 		return h.Size
 	case held && f.Version != "" && h.Version == f.Version && h.Size == f.Size:
 		return f.Size

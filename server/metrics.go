@@ -37,6 +37,7 @@ type metrics struct {
 
 	publishFailures *prometheus.CounterVec
 	checks          *prometheus.CounterVec
+	backups         *prometheus.CounterVec
 	publishedAt     atomic.Int64 // when this process last published a checkpoint, in Unix nanoseconds; 0 for never
 
 	querySeconds *prometheus.HistogramVec
@@ -69,6 +70,10 @@ func newMetrics() *metrics {
 	m.checks = m.counters("checks_total", "Checks of the directory against its own checkpoints, by what they found.", "outcome")
 	for _, outcome := range [...]string{checkClean, checkFindings, checkFailed} {
 		m.checks.WithLabelValues(outcome)
+	}
+	m.backups = m.counters("backups_total", "Backups that were sent, by what became of them.", "outcome")
+	for _, outcome := range [...]string{native.BackupComplete, native.BackupBrokenOff} {
+		m.backups.WithLabelValues(outcome)
 	}
 	m.querySeconds = m.histograms("query_duration_seconds", "Queries, without what the dialects do; for each with the reader's time.", quickSeconds, "kind")
 	m.workSeconds = m.histograms("background_duration_seconds", "Pieces of background work: index, seal, merge_indexes, merge_ids.", slowSeconds, "work")
@@ -167,6 +172,14 @@ func (m *metrics) watch(s *Server, api *native.Handler) {
 	m.gauge("log_bytes", "Size of the log with the room that is set aside in it.", func() (float64, bool) {
 		n, err := s.Trail.LogBytes()
 		return float64(n), err == nil
+	})
+	m.gauge("backup_age_seconds", "Since this process last began a backup that became whole.", func() (float64, bool) {
+		last, ok := s.backups.last()
+		return time.Since(last.StartedAt).Seconds(), ok
+	})
+	m.gauge("backup_bytes", "Size of the files of that backup.", func() (float64, bool) {
+		last, ok := s.backups.last()
+		return float64(last.Bytes), ok
 	})
 	m.gauge("disk_free_bytes", "What the server may still write to the disk of the data directory.", func() (float64, bool) {
 		free, _, ok := disk(s.cfg.Data)

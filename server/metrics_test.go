@@ -140,6 +140,7 @@ func TestMetricsAreThoseOfTheDocument(t *testing.T) {
 	if _, err := r.server.Trail.PublishNow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	r.do(r.request("POST", "/api/v1/backups", strings.NewReader("{}"), "Content-Type", "application/json"))
 	families := r.scrape()
 	text, err := os.ReadFile("../docs/api.md")
 	if err != nil {

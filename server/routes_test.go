@@ -100,6 +100,9 @@ var walk = map[string]walked{
 	"POST /api/v1/roles":   {target: "/api/v1/roles", body: `{"user_id":"hidden-target","role":"AM_VIEW_ONLY","account_id":"acme"}`, want: [5]int{201, 404, 403, 403, 403}},
 	"DELETE /api/v1/roles": {target: "/api/v1/roles?user_id=hidden-target&role=AM_VIEW_ONLY&account_id=acme", want: [5]int{204, 404, 404, 403, 403}},
 
+	"POST /api/v1/backups": {target: "/api/v1/backups", body: `{"have":[]}`, reads: "EXPORT", want: [5]int{200, 403, 403, 403, 403}},
+	"GET /api/v1/backups":  {target: "/api/v1/backups", want: [5]int{200, 403, 403, 403, 403}},
+
 	"POST /api/v1/reports":                   {target: "/api/v1/reports", body: `{"framework":"soc-2","from":"2026-01-01","to":"2026-01-31","accounts":["acme"]}`, want: [5]int{201, 403, 201, 403, 403}},
 	"GET /api/v1/reports":                    {target: "/api/v1/reports", want: [5]int{200, 200, 200, 403, 403}},
 	"GET /api/v1/reports/frameworks":         {target: "/api/v1/reports/frameworks", want: [5]int{200, 200, 200, 403, 403}},

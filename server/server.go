@@ -101,6 +101,7 @@ type Server struct {
 	audit     *auditor
 	reports   *report.Desk
 	scheduler *report.Scheduler
+	backups   *backups
 	metrics   *metrics
 	sessions  sessions
 	perToken  *limits[string]       // by the id of the credential
@@ -217,10 +218,11 @@ func (s *Server) recordChange(ctx context.Context, events []event.Event, recorde
 // mount puts each dialect in its place. What no vendor's API owns is ours, unknown paths too.
 func (s *Server) mount() {
 	t := &trail{s.Trail, s.audit}
+	s.backups = newBackups(s)
 	own := native.New(native.Deps{
 		Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Stopping: s.stopping, Pages: web.Pages(s.cfg.KeyfactorPath),
 		Metrics: s.metrics.handler(s.log), Ingested: s.metrics.ingested, OpenEntries: s.cfg.OpenEntries,
-		Reports: s.reports, ReportSent: s.reportSent, Scheduled: s.scheduler,
+		Reports: s.reports, ReportSent: s.reportSent, Scheduled: s.scheduler, Backups: s.backups,
 	})
 	s.metrics.watch(s, own)
 	command := keyfactor.New(keyfactor.Deps{Trail: t, Identity: s.Identity, Logger: s.log, SignIn: s.signIn, Path: s.cfg.KeyfactorPath})

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"countersign/identity"
-	"countersign/problem"
 )
 
 // health is the answer of /healthz and of /readyz when all is well.
@@ -30,8 +29,8 @@ func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
 // what it refuses is nobody else's business.
 func metrics(answer http.Handler) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, c identity.Caller) error {
-		if !c.MayServer(identity.Operate) {
-			return problem.New(problem.Denied, "the caller may not %s", identity.Operate)
+		if err := mayOperate(c); err != nil {
+			return err
 		}
 		answer.ServeHTTP(w, r)
 		return nil

@@ -105,6 +105,8 @@ type Deps struct {
 	ReportSent func(ctx context.Context, j report.Job) error
 	// Scheduled tells what became of scheduled reports; nil leaves the paths of schedules out.
 	Scheduled Scheduled
+	// Backups makes backups; nil leaves their path out.
+	Backups Backups
 	// Ingested is told of each request that sent events, once it is answered; nil tells nobody.
 	Ingested func(Ingest)
 }
@@ -165,6 +167,9 @@ func New(d Deps) *Handler {
 	}
 	if d.Scheduled != nil {
 		h.schedules(d.Scheduled)
+	}
+	if d.Backups != nil {
+		h.makeBackups(d.Backups)
 	}
 	for pattern, page := range d.Pages {
 		h.open(pattern, page)

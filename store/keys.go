@@ -35,8 +35,8 @@ func (k *KeyRange) covers(size uint64) bool {
 	return size >= k.From && (k.Until == nil || size <= *k.Until)
 }
 
-// name returns the origin that the key signs for.
-func (k *KeyRange) name() string {
+// Origin is the name that the key signs for.
+func (k *KeyRange) Origin() string {
 	name, _, _ := strings.Cut(k.VKey, "+")
 	return name
 }
@@ -58,7 +58,7 @@ func (k *keyring) at(size uint64) (keys []*KeyRange) {
 		if size < r.From {
 			continue
 		}
-		if len(keys) > 0 && r.name() != keys[0].name() {
+		if len(keys) > 0 && r.Origin() != keys[0].Origin() {
 			break
 		}
 		if r.covers(size) {
@@ -101,7 +101,7 @@ func (k *keyring) verifies(c merkle.Checkpoint) error {
 // with returns the keyring after a key change.
 func (k *keyring) with(c keyChange, signer *merkle.Signer) *keyring {
 	added := KeyRange{VKey: c.Key, From: c.From}
-	n := &keyring{origin: added.name(), history: slices.Clone(k.history), signers: map[string]*merkle.Signer{c.Key: signer}}
+	n := &keyring{origin: added.Origin(), history: slices.Clone(k.history), signers: map[string]*merkle.Signer{c.Key: signer}}
 	for v, s := range k.signers {
 		n.signers[v] = s
 	}
@@ -182,22 +182,30 @@ func (d *Dir) writeKey(origin string) (*merkle.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return signer, d.putKey(signer)
+}
+
+// putKey keeps a signing key in its place.
+func (d *Dir) putKey(signer *merkle.Signer) error {
 	text, err := signer.MarshalText()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.fs.MkdirAll(filepath.Join(d.path, keysName), durable.DirMode); err != nil {
-		return nil, fmt.Errorf("make the folder of keys: %w", err)
+		return fmt.Errorf("make the folder of keys: %w", err)
 	}
 	if err := durable.WriteFile(d.fs, d.keyFile(signer.VKey()), text); err != nil {
-		return nil, fmt.Errorf("keep the signing key: %w", err)
+		return fmt.Errorf("keep the signing key: %w", err)
 	}
-	return signer, nil
+	return nil
 }
 
 func (d *Dir) readKey(vkey string) (*merkle.Signer, error) {
-	name := d.keyFile(vkey)
-	text, err := durable.ReadFile(d.fs, name, maxKeyFileBytes)
+	return readKeyFile(d.fs, d.keyFile(vkey), vkey)
+}
+
+func readKeyFile(fsys durable.FS, name, vkey string) (*merkle.Signer, error) {
+	text, err := durable.ReadFile(fsys, name, maxKeyFileBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +280,7 @@ func Keys(path string) (origin string, keys []KeyRange, err error) {
 	for i := range m.Keys {
 		for j := range m.Keys[i+1:] {
 			later := &m.Keys[i+1+j]
-			if end := later.From - 1; later.name() != m.Keys[i].name() && m.Keys[i].Until != nil && *m.Keys[i].Until > end {
+			if end := later.From - 1; later.Origin() != m.Keys[i].Origin() && m.Keys[i].Until != nil && *m.Keys[i].Until > end {
 				m.Keys[i].Until = &end
 			}
 		}

@@ -27,10 +27,10 @@ func (d *Dir) NewOrigin(ctx context.Context, o Options, origin string) (*Store, 
 // checkNewOrigin tells why the trail cannot go on under that name. One that it had before would be a second
 // continuation of what was signed under it.
 func (k *keyring) checkNewOrigin(origin string) error {
-	if k.origin == origin && k.history[0].name() != origin && k.signers[k.newest().VKey] != nil {
+	if k.origin == origin && k.history[0].Origin() != origin && k.signers[k.newest().VKey] != nil {
 		return nil // the change is made already, as far as the log knows
 	}
-	if slices.ContainsFunc(k.history, func(r KeyRange) bool { return r.name() == origin }) {
+	if slices.ContainsFunc(k.history, func(r KeyRange) bool { return r.Origin() == origin }) {
 		return fmt.Errorf("this trail was signed as %q before: a new origin is a name that it never had", origin)
 	}
 	return nil

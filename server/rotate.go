@@ -27,7 +27,7 @@ func RotateKey(ctx context.Context, cfg Config, overlap uint64) (key store.KeyRa
 	if err != nil {
 		return key, err
 	}
-	trail, err := openTrail(ctx, dir, cfg)
+	trail, err := openTrail(ctx, dir, cfg, dir.Open)
 	if err != nil {
 		return key, errors.Join(err, dir.Release())
 	}
@@ -38,8 +38,8 @@ func RotateKey(ctx context.Context, cfg Config, overlap uint64) (key store.KeyRa
 	return key, errors.Join(err, trail.Close())
 }
 
-// openTrail opens a trail that is there already, for a command that adds to it.
-func openTrail(ctx context.Context, dir *store.Dir, cfg Config) (*store.Store, error) {
+// openTrail opens a trail that is there already, for a command that adds to it. open is how.
+func openTrail(ctx context.Context, dir *store.Dir, cfg Config, open func(store.Options) (*store.Store, error)) (*store.Store, error) {
 	known, err := dir.HasLog()
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func openTrail(ctx context.Context, dir *store.Dir, cfg Config) (*store.Store, e
 	if err := d.Close(); err != nil {
 		return nil, err
 	}
-	trail, err := dir.Open(store.Options{DedupKey: dedup, Logger: cfg.Logger, CheckpointFile: cfg.CheckpointFile, NoPreallocate: true})
+	trail, err := open(store.Options{DedupKey: dedup, Logger: cfg.Logger, CheckpointFile: cfg.CheckpointFile, NoPreallocate: true})
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@
 // server, its command line, and the offline verifier. Each subcommand has a file: parse, call,
 // print; what it does is in the packages it calls.
 //
-// Exit codes: 0 done, 1 failed, 2 misused, 3 evidence of tampering or damage (verify, fsck).
+// Exit codes: 0 done, 1 failed, 2 misused, 3 evidence of tampering or damage (verify, fsck, restore).
 package main
 
 import (
@@ -73,7 +73,7 @@ scripts already speak: DigiCert ONE Account Manager and its own /api/v1.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newKey(), newVerify(), newFsck(), newVersion())
 	root.AddCommand(newSearch(), newTail(), newExport(), newCompletion())
-	root.AddCommand(newReport())
+	root.AddCommand(newReport(), newRestore())
 	root.AddCommand(resourceCommands()...)
 	return root
 }

@@ -171,6 +171,18 @@ func TestCheckpointsAreConnected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// second goes on under another name.
+	second := func(size uint64) []byte {
+		root, err := merkle.Root(trail.Tree(), size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := merkle.Sign("example.com/other", size, root, stranger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Note
+	}
 	keys, err := merkle.ParseKeys([]byte(trail.Signer.VKey() + "\n" + stranger.VKey() + "\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -189,6 +201,9 @@ func TestCheckpointsAreConnected(t *testing.T) {
 		{"rolled back", sign(trail, 300), sign(trail, 100), connect(trail, 100, 300), verify.RolledBack, "fewer than the older one"},
 		{"proof of other sizes", sign(trail, 100), sign(trail, 300), connect(trail, 101, 300), verify.WrongProof, "it connects trees of 101 and 300"},
 		{"proof changed", sign(trail, 100), sign(trail, 300), []byte(strings.Replace(string(connect(trail, 100, 300)), "A", "B", 1)), verify.Forked, "the proof is not theirs"},
+		{"a trail with a new name", sign(trail, 100), second(300), connect(trail, 100, 300), "", ""},
+		{"a new name for nothing", sign(trail, 0), second(300), connect(trail, 0, 300), verify.Forked, "of two trails"},
+		{"two names for one tree", sign(trail, 300), second(300), connect(trail, 300, 300), verify.Forked, "of two trails"},
 		{"two trails", sign(trail, 100), elsewhere.Note, connect(trail, 100, 300), verify.Forked, "of two trails"},
 		{"not signed", withSignatureOf(sign(trail, 100), sign(trail, 300)), sign(trail, 300), connect(trail, 100, 300), verify.WrongKey, "the older checkpoint"},
 		{"no checkpoint", []byte("x"), sign(trail, 300), connect(trail, 100, 300), verify.Malformed, "the older checkpoint"},

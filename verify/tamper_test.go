@@ -59,7 +59,7 @@ func (w *tampering) world(worlds []*world, try int) *world {
 	return worlds[try%len(worlds)]
 }
 
-var tamperings = slices.Concat(exportTamperings, proofTamperings, dataTamperings, sealedTamperings)
+var tamperings = slices.Concat(exportTamperings, proofTamperings, dataTamperings, originTamperings, sealedTamperings)
 
 // tries is how often the corpus is drawn from.
 func tries(t *testing.T) int {
@@ -199,6 +199,8 @@ type world struct {
 	strange    files
 	strangeTop merkle.Checkpoint
 	strangeKey *merkle.Signer
+	// renamed goes on from earlier under another name.
+	renamed *renamed
 }
 
 func newWorld(t testing.TB, seed uint64, o store.Options) *world {
@@ -216,6 +218,8 @@ func newWorld(t testing.TB, seed uint64, o store.Options) *world {
 	w.newest, _ = w.trail.Published()
 	w.older, _, _ = w.trail.PublishedFor(0)
 	w.strangeTrail(t, m.events)
+	o.Origin = ""
+	w.renamed = w.rename(t, m.earlier, o)
 	return w
 }
 

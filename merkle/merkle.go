@@ -3,7 +3,7 @@
 // that RFC, C2SP signed-note, tlog-checkpoint and tlog-tiles can check ours.
 //
 // Terms. A leaf is the hash of an entry. The size of a tree is its number of leaves. A checkpoint is a note that
-// states origin, size and root, signed by the origin's keys; the origin is the trail's name for ever. A key is
+// states origin, size and root, signed by the origin's keys; the origin is the trail's name. A key is
 // known to others by its vkey: the name, which is the origin, a short id, and the public key. A tile is up to
 // 256 neighbouring hashes of every eighth level.
 //

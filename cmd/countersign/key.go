@@ -90,7 +90,7 @@ func newKeyGenerate() *cobra.Command {
 		Long: `Generate makes a data directory with the name of its trail and the first signing key, and prints the key's vkey: for who
 wants to hand the key out before the server runs. Without it the first start does the same.
 
-The origin is the trail's name in every checkpoint and proof, and is fixed for ever. Choose a name that you own and that is
+The origin is the trail's name in every checkpoint and proof, and stays; only a restore from a backup may change it. Choose a name that you own and that is
 no address which may change, such as log.example.com/trail.`,
 		Example: "  countersign key generate --data /var/lib/countersign --origin log.example.com/trail > countersign.vkey",
 		Args:    noArgs,

@@ -60,9 +60,10 @@ type File struct {
 	// Name is its path with slashes, Size how many bytes it has.
 	Name string `json:"name"`
 	Size int64  `json:"size"`
-	// Version is the same for two files of one name only if their bytes are. Without one they need not be.
+	// Version is the same for two files of one name only if their bytes are, or one begins with the other where it Grows.
+	// Without one they need not be.
 	Version string `json:"version,omitempty"`
-	// Grows tells that the file of a later backup of the same trail begins with these bytes.
+	// Grows tells that the file of a later backup of the same trail begins with these bytes, if its version is the same.
 	Grows bool `json:"grows,omitempty"`
 }
 
@@ -81,7 +82,7 @@ func NewPlan(c merkle.Checkpoint, server string, now time.Time, files []File) Pl
 // from returns where what has to be sent of a file begins, given what the receiver has; its size when that is nothing.
 func (f *File) from(h Held, held bool) int64 {
 	switch {
-	case held && f.Grows && h.Size >= 0 && h.Size <= f.Size:
+	case held && f.Grows && h.Version == f.Version && h.Size >= 0 && h.Size <= f.Size:
 		return h.Size
 	case held && f.Version != "" && h.Version == f.Version && h.Size == f.Size:
 		return f.Size
@@ -126,6 +127,11 @@ func parsePlan(b []byte) (Plan, error) {
 	}
 	return p, nil
 }
+
+// ContradictionError says that a server's trail does not go on from the backups that are kept of it.
+type ContradictionError struct{ What string }
+
+func (e *ContradictionError) Error() string { return e.What }
 
 // CorruptError says that a kept backup is not what was received.
 type CorruptError struct {

@@ -102,7 +102,7 @@ func (f *Folder) Have() []Held {
 	known := byName(have)
 	for _, file := range f.left.Plan.Files {
 		info, err := os.Stat(f.left.file(file.Name))
-		if err == nil && info.Size() == file.Size && file.Version != "" && known[file.Name].Version != file.Version {
+		if err == nil && info.Size() == file.Size && file.Version != "" && !file.Grows && known[file.Name].Version != file.Version {
 			known[file.Name] = Held{file.Name, file.Size, file.Version}
 		}
 	}
@@ -158,7 +158,7 @@ func (f *Folder) admit(p *Plan, accept func(*Plan) error) error {
 	case had.Origin != p.Origin:
 		return fmt.Errorf("%s has backups of the trail %s, and the server's is %s: choose another folder", f.path, had.Origin, p.Origin)
 	case p.TreeSize < had.TreeSize:
-		return fmt.Errorf("the server's trail has %d entries, and the newest backup in %s has %d: the server was rolled back, or its tail was dropped", p.TreeSize, f.path, had.TreeSize)
+		return &ContradictionError{fmt.Sprintf("the server's trail has %d entries, and the newest backup in %s has %d: the server was rolled back, or its tail was dropped", p.TreeSize, f.path, had.TreeSize)}
 	}
 	return accept(p)
 }
@@ -259,7 +259,7 @@ func (in *receiving) take(i int) error {
 func (k *Kept) has(f *File) bool {
 	for _, mine := range k.Plan.Files {
 		if mine.Name == f.Name {
-			return mine.Size == f.Size && (f.Grows || mine.Version == f.Version)
+			return mine.Size == f.Size && mine.Version == f.Version
 		}
 	}
 	return false

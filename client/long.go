@@ -17,10 +17,24 @@ var errSilent = errors.New("nothing arrived")
 // open asks for an answer that may last for ever. It fails, and later its body does, when nothing arrives for
 // as long as silence. The body must be closed.
 func (c *Client) open(ctx context.Context, path string, v url.Values, accept string, silence time.Duration) (*http.Response, error) {
+	if len(v) > 0 {
+		path += "?" + v.Encode()
+	}
+	return c.openFor(ctx, silence, func(ctx context.Context) (*http.Request, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+		if err == nil {
+			req.Header.Set("Accept", accept)
+		}
+		return req, err
+	})
+}
+
+// openFor is open for any request.
+func (c *Client) openFor(ctx context.Context, silence time.Duration, request func(context.Context) (*http.Request, error)) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	b := &watched{ctx: ctx, cancel: cancel, silence: silence}
 	b.timer = time.AfterFunc(silence, func() { cancel(errSilent) })
-	resp, err := c.openWatched(ctx, path, v, accept)
+	resp, err := c.openWatched(ctx, request)
 	b.timer.Stop()
 	if err != nil {
 		err = b.failure(err)
@@ -39,16 +53,12 @@ func (c *Client) open(ctx context.Context, path string, v url.Values, accept str
 	return resp, nil
 }
 
-func (c *Client) openWatched(ctx context.Context, path string, v url.Values, accept string) (*http.Response, error) {
-	if len(v) > 0 {
-		path += "?" + v.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+func (c *Client) openWatched(ctx context.Context, request func(context.Context) (*http.Request, error)) (*http.Response, error) {
+	req, err := request(ctx)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	req.Header.Set("Accept", accept)
 	return c.long.Do(req)
 }
 

@@ -81,8 +81,12 @@ func (b *backups) Take(ctx context.Context, c identity.Caller, send func(p *back
 		}
 		return held.Open(&held.Files[i-1], offset)
 	})
-	b.end(made, sent, err)
-	b.record(a, c, made)
+	ended := ended(*made, sent, err)
+	b.record(a, c, &ended) // before it is listed as ended
+	b.mu.Lock()
+	*made = ended
+	b.mu.Unlock()
+	b.metrics.backups.WithLabelValues(ended.State).Inc()
 	return err
 }
 
@@ -101,16 +105,14 @@ func (b *backups) begin(c identity.Caller, p *backup.Plan) *native.BackupMade {
 	return m
 }
 
-// end notes what became of one.
-func (b *backups) end(m *native.BackupMade, sent int64, err error) {
+// ended is a backup with what became of it.
+func ended(m native.BackupMade, sent int64, err error) native.BackupMade {
 	now := time.Now().UTC()
-	b.mu.Lock()
 	m.State, m.EndedAt, m.SentBytes = native.BackupComplete, &now, sent
 	if err != nil {
 		m.State = native.BackupBrokenOff
 	}
-	b.mu.Unlock()
-	b.metrics.backups.WithLabelValues(m.State).Inc()
+	return m
 }
 
 // record records that the whole trail has left the server, or a part of it. It is an export, so whoever looks for those finds

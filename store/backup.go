@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type BackupFile struct {
 	// Version changes with the bytes: of two backups, a file of one name and version is the same. It is empty where
 	// that cannot be told.
 	Version string
-	// Grows tells that the file of a later backup begins with this one's bytes.
+	// Grows tells that the file of a later backup begins with this one's bytes, if it has the same version.
 	Grows bool
 	bytes []byte // what it has when it is made for the backup
 }
@@ -193,14 +194,19 @@ func (s *Store) backupLog(snap *snapshot, size uint64) (files []BackupFile, err 
 	}
 	for _, name := range names {
 		f := BackupFile{Name: walName + "/" + name}
+		nonce, err := wal.Nonce(s.dir.fs, dir, name)
+		if err != nil {
+			return nil, err
+		}
 		if name == last.File {
 			// Checkpoints are published over whole batches.
-			f.Size = last.Offset + wal.FrameBytes(&batch)
+			f.Size, f.Version, f.Grows = last.Offset+wal.FrameBytes(&batch), hex.EncodeToString(nonce), true
 			return append(files, f), nil
 		}
 		if err := s.wholeFile(&f); err != nil {
 			return nil, err
 		}
+		f.Version, f.Grows = hex.EncodeToString(nonce), true
 		files = append(files, f)
 	}
 	return nil, fmt.Errorf("the log has no file %s", last.File)

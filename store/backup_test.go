@@ -27,13 +27,14 @@ func putTogether(t *testing.T, b *store.Backup, dir string, have map[string]stri
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if v, ok := have[f.Name]; ok && v == f.Version && v != "" {
+		v, had := have[f.Name]
+		if had && v == f.Version && v != "" && !f.Grows {
 			continue
 		}
 		have[f.Name] = f.Version
 		copied = append(copied, f.Name)
 		flag, offset := os.O_CREATE|os.O_WRONLY|os.O_TRUNC, int64(0)
-		if info, err := os.Stat(name); err == nil && f.Grows {
+		if info, err := os.Stat(name); err == nil && f.Grows && had && v == f.Version {
 			flag, offset = os.O_WRONLY|os.O_APPEND, info.Size()
 		}
 		in, err := b.Open(f, offset)

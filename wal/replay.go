@@ -65,6 +65,16 @@ func Files(fsys durable.FS, dir string, from uint64) ([]string, error) {
 	return neededFrom(names, from), err
 }
 
+// Nonce returns what a log file has and no other: a file that has it later, after a restart too, begins with the same
+// durable frames.
+func Nonce(fsys durable.FS, dir, name string) ([]byte, error) {
+	r := fileReader{fsys: fsys, dir: dir}
+	if err := r.open(name); err != nil {
+		return nil, err
+	}
+	return r.head.bytes[fileNonce:fileFirst], r.file.Close()
+}
+
 // neededFrom leaves out the files whose entries all lie before from. They are no longer part of the log: a crash while
 // they were being removed can leave any of them.
 func neededFrom(names []string, from uint64) []string {

@@ -2,7 +2,7 @@
 // server, its command line, and the offline verifier. Each subcommand has a file: parse, call,
 // print; what it does is in the packages it calls.
 //
-// Exit codes: 0 done, 1 failed, 2 misused, 3 evidence of tampering or damage (verify, fsck, restore).
+// Exit codes: 0 done, 1 failed, 2 misused, 3 evidence of tampering or damage (verify, fsck, backup, restore).
 package main
 
 import (
@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if _, damaged := errors.AsType[damageError](err); damaged {
 		return exitTampered
 	}
+	if _, tampered := errors.AsType[tamperError](err); tampered {
+		return exitTampered
+	}
 	if next := advice(err); next != "" {
 		fmt.Fprintln(stderr, next)
 	}
@@ -71,7 +74,7 @@ scripts already speak: DigiCert ONE Account Manager and its own /api/v1.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newKey(), newVerify(), newFsck(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newImport(), newHealth(), newKey(), newVerify(), newFsck(), newBackup(), newVersion())
 	root.AddCommand(newSearch(), newTail(), newExport(), newCompletion())
 	root.AddCommand(newReport(), newRestore())
 	root.AddCommand(resourceCommands()...)

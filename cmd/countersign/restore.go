@@ -95,8 +95,10 @@ type restored struct {
 	Root     string   `json:"root"`
 	SignedBy []string `json:"signed_by"`
 	Origin   string   `json:"origin"`
-	// Before is the name that the trail had, when it has a new one, and Key the new key.
+	// Before is the name that the trail had, when it has a new one, Ends the largest size that it signs, and Key the new
+	// key.
 	Before string `json:"origin_before,omitempty"`
+	Ends   uint64 `json:"origin_before_ends,omitempty"`
 	Key    string `json:"key,omitempty"`
 	// Lost are the sizes of the checkpoints given that the trail does not reach.
 	Lost []uint64 `json:"checkpoints_beyond,omitempty"`
@@ -132,7 +134,11 @@ func (r *restoration) run(ctx context.Context) (done *restored, err error) {
 		return nil, err
 	}
 	done = &restored{Data: r.data}
-	if r.from != "" {
+	if r.from == "" {
+		if err := r.checkInPlace(); err != nil {
+			return nil, err
+		}
+	} else {
 		if err := r.copy(ctx, done, kept); err != nil {
 			return nil, err
 		}
@@ -152,12 +158,21 @@ func (r *restoration) run(ctx context.Context) (done *restored, err error) {
 	if err != nil {
 		return nil, err
 	}
-	done.Before, done.Origin, done.Key = done.Origin, key.Origin(), key.VKey
-	if done.Before == done.Origin { // the change was made by an earlier run
-		done.Before = ""
+	_, keys, err := store.Keys(r.data)
+	if err != nil {
+		return nil, err
 	}
-	done.TreeSize = max(done.TreeSize, size)
+	done.Before, done.Origin, done.Key, done.Ends = keys[len(keys)-2].Origin(), key.Origin(), key.VKey, size
 	return done, nil
+}
+
+// checkInPlace tells whether there is anything to do: a run that was interrupted at its end has done it.
+func (r *restoration) checkInPlace() error {
+	origin, keys, err := store.Keys(r.data)
+	if err == nil && origin == r.newOrigin && keys[0].Origin() != origin {
+		err = fmt.Errorf("the trail in %s goes on as %s already: start the server", r.data, origin)
+	}
+	return err
 }
 
 // copy puts the files in place. What is known to make a restore under the old name a fork is refused before it.
@@ -361,12 +376,10 @@ func (d *restored) print(w io.Writer) error {
 
 func (d *restored) printOrigin(b *strings.Builder) {
 	fmt.Fprintf(b, "The trail goes on as %s, with the key\n\n  %s\n\n", d.Origin, d.Key)
-	if d.Before != "" {
-		fmt.Fprintf(b, "Before, it was %s. Give the new key to everybody who verifies; the old ones stay in their files.\n", d.Before)
-	}
+	fmt.Fprintf(b, "Before, it was %s. Give the new key to everybody who verifies; the old ones stay in their files.\n", d.Before)
 	for _, size := range d.Lost {
-		fmt.Fprintf(b, "A checkpoint of %d entries was given: those behind entry %d are lost.\n", size, d.TreeSize-1)
+		fmt.Fprintf(b, "A checkpoint of %d entries was given: %d of them are lost.\n", size, size-d.Ends)
 	}
-	fmt.Fprintf(b, "Tell the holders of old checkpoints that those of more than %d entries are of what was lost, and why.\n", d.TreeSize)
+	fmt.Fprintf(b, "Tell the holders of old checkpoints that those of more than %d entries are of what was lost, and why.\n", d.Ends)
 	fmt.Fprint(b, "Keep the server's --checkpoint-file elsewhere and give it a new one, and leave out --origin or change it.\n")
 }

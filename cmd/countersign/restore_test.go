@@ -217,12 +217,13 @@ func TestABackupIsRestoredUnderANewName(t *testing.T) {
 		Origin   string   `json:"origin"`
 		Before   string   `json:"origin_before"`
 		Key      string   `json:"key"`
+		Ends     uint64   `json:"origin_before_ends"`
 		Beyond   []uint64 `json:"checkpoints_beyond"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &done); code != 0 || err != nil {
 		t.Fatalf("exit %d, %v: %s", code, err, out)
 	}
-	if done.TreeSize != e.kept.Plan.TreeSize || done.Origin != "log.example.com/second" || done.Before != "log.example.com/trail" || len(done.Beyond) != 1 {
+	if done.TreeSize != e.kept.Plan.TreeSize || done.Ends != done.TreeSize || done.Origin != "log.example.com/second" || done.Before != "log.example.com/trail" || len(done.Beyond) != 1 {
 		t.Errorf("%+v", done)
 	}
 	second := filepath.Join(t.TempDir(), "second.vkey")
@@ -257,7 +258,7 @@ func TestADirectoryWithoutItsKeyGoesOnUnderANewName(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, out)
 	}
 	args := []string{"restore", "--new-origin", "log.example.com/second", "--data", dir, "--key", e.vkeys}
-	if code, _, out := command(t, append(args, "--checkpoint", e.early, "--checkpoint", e.late)...); code != 0 || !strings.Contains(out, "are lost") {
+	if code, _, out := command(t, append(args, "--checkpoint", e.early, "--checkpoint", e.late)...); code != 0 || !strings.Contains(out, "of them are lost") {
 		t.Fatalf("exit %d: %s", code, out)
 	}
 	code, keys, out := command(t, "key", "show", "--data", dir)
@@ -266,6 +267,9 @@ func TestADirectoryWithoutItsKeyGoesOnUnderANewName(t *testing.T) {
 	}
 	second := filepath.Join(t.TempDir(), "second.vkey")
 	write(t, second, keys)
+	if code, _, out := command(t, args...); code != 1 || !strings.Contains(out, "goes on as log.example.com/second already") {
+		t.Errorf("once more: exit %d: %s", code, out)
+	}
 	e.goesOn(t, dir, second)
 }
 

@@ -143,7 +143,8 @@ func (s *Store) backupFiles(snap *snapshot, size uint64) (files []BackupFile, er
 	if err != nil {
 		return nil, err
 	}
-	m := manifest{Format: manifestFormat, Origin: snap.ring.origin, Keys: snap.ring.until(size), Sealed: sealed}
+	keys := snap.ring.until(size)
+	m := manifest{Format: manifestFormat, Origin: keys[len(keys)-1].Origin(), Keys: keys, Sealed: sealed}
 	text, err := json.Marshal(m)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -311,4 +312,44 @@ func verifyOn(t *testing.T, fs durable.FS, when, oldOrigin string, keys merkle.K
 	if err != nil || !v.OK() || !strings.Contains(fmt.Sprint(v.Facts), oldOrigin) {
 		t.Fatalf("%s: %+v, %v", when, v, err)
 	}
+}
+
+// While the disk is full the newest published checkpoint must do for a backup, and its name may be that of before.
+func TestABackupHasTheNameOfItsCheckpoint(t *testing.T) {
+	fs := crashfs.New()
+	s, err := openOn(fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), batch(rand.New(rand.NewPCG(1, 85)), 20), "w"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := store.ClaimOn(fs, "/data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := small
+	o.PublishEvery = -1
+	if s, err = d.NewOrigin(t.Context(), o, "example.com/new"); err != nil {
+		t.Fatal(err)
+	}
+	fs.SetSpace(0)
+	b, err := s.Backup(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := b.Open(&b.Files[len(b.Files)-1], 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := io.ReadAll(in)
+	if err != nil || b.Checkpoint.Size != 20 || strings.Contains(string(manifest), "example.com/new") || !strings.Contains(string(manifest), `"origin":"`+b.Checkpoint.Origin) {
+		t.Errorf("a checkpoint of %s: %s, %v", b.Checkpoint.Origin, manifest, err)
+	}
+	b.Close()
+	fs.SetSpace(-1)
+	closeTrail(t, s)
 }

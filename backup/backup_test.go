@@ -27,7 +27,10 @@ type source struct {
 	signer  *merkle.Signer
 	plan    backup.Plan
 	content map[string][]byte
+	nonce   string // of the log
 }
+
+const logName = "wal/00000000000000000000.log"
 
 func newSource(t testing.TB, origin string) *source {
 	t.Helper()
@@ -60,7 +63,10 @@ func (s *source) grow(size uint64) {
 	fill(fmt.Sprintf("bodies/%020d.bodies", size-256), 50_000)
 	maps.DeleteFunc(s.content, func(name string, _ []byte) bool { return strings.HasPrefix(name, "index/") && size%1024 == 0 })
 	fill(fmt.Sprintf("index/%020d-%020d.index", 0, size), 3000)
-	for _, name := range []string{"salts", "manifest", "control.db", "wal/00000000000000000000.log", "checkpoints/00000000000000000001.notes"} {
+	log := s.content[logName]
+	fill(logName, 2000)
+	s.content[logName] = append(slices.Clip(log), s.content[logName]...)
+	for _, name := range []string{"salts", "manifest", "control.db", "checkpoints/00000000000000000001.notes"} {
 		fill(name, 100+r.IntN(900))
 	}
 	c, err := merkle.Sign(s.signer.Origin(), size, merkle.Hash{byte(size)}, s.signer)
@@ -73,6 +79,8 @@ func (s *source) grow(size uint64) {
 		switch {
 		case strings.HasPrefix(name, "bodies/"), strings.HasPrefix(name, "index/"):
 			f.Version = fmt.Sprintf("%x", len(name)+len(s.content[name]))
+		case name == logName:
+			f.Version, f.Grows = s.nonce, true
 		case name == "roots", name == "tiles/1":
 			f.Grows = true
 		}
@@ -173,6 +181,49 @@ func TestALaterBackupBringsWhatIsNew(t *testing.T) {
 	one, err := backup.Newest(kept[2].Path)
 	if err != nil || one.Plan.TreeSize != kept[2].Plan.TreeSize {
 		t.Errorf("one of them: %v, %v", one, err)
+	}
+}
+
+// What is kept of a file that grows is the beginning of the next one only if it is the same file, and whole.
+func TestAFileThatGrowsGoesOnFromWhatIsKept(t *testing.T) {
+	dir := t.TempDir()
+	s := newSource(t, "example.com/trail")
+	var sent int
+	look := func(b []byte, _ []backup.Held) []byte {
+		sent = bytes.Count(b, s.content[logName][:500])
+		return b
+	}
+	for i, step := range []struct {
+		nonce string
+		want  int // times that the beginning of the log is sent
+	}{{"one", 1}, {"one", 0}, {"two", 1}, {"two", 0}} {
+		s.nonce = step.nonce
+		if step.want > 0 {
+			delete(s.content, logName)
+		}
+		s.grow(uint64(i+2) * 256)
+		k, _, err := s.take(dir, look)
+		if err != nil || sent != step.want {
+			t.Fatalf("step %d: the log is sent %d times, %v", i, sent, err)
+		}
+		s.check(k)
+	}
+	newest, err := backup.Newest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(newest.Path, "roots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[77] ^= 1
+	if err := os.WriteFile(filepath.Join(newest.Path, "roots"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.grow(2048)
+	_, _, err = s.take(dir, nil)
+	if damaged, ok := errors.AsType[*backup.CorruptError](err); !ok || damaged.File != filepath.Join(newest.Path, "roots") {
+		t.Errorf("what is kept was changed: %v", err)
 	}
 }
 

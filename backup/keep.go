@@ -100,6 +100,7 @@ func (f *Folder) Have() []Held {
 		return have
 	}
 	known := byName(have)
+	// Of files that grow, what goes on is in the newest backup: such a one is not taken over from what broke off.
 	for _, file := range f.left.Plan.Files {
 		info, err := os.Stat(f.left.file(file.Name))
 		if err == nil && info.Size() == file.Size && file.Version != "" && !file.Grows && known[file.Name].Version != file.Version {
@@ -279,6 +280,10 @@ func (in *receiving) write(f *File, from int64) error {
 			defer before.Close()
 			if _, err := io.CopyN(both, before, from); err != nil {
 				return err
+			}
+			// Damage of what is kept would else get a hash that says it is whole.
+			if hexSum([sha256.Size]byte(sum.Sum(nil))) != in.folder.newest.sums[f.Name] {
+				return &CorruptError{in.folder.newest.file(f.Name), "it has another hash than " + SumsName + " says"}
 			}
 		}
 		if _, err := io.CopyN(both, &watched{in.archive.tar, in}, f.Size-from); err != nil {

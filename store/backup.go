@@ -213,27 +213,40 @@ func (s *Store) backupLog(snap *snapshot, size uint64) (files []BackupFile, err 
 	return nil, fmt.Errorf("the log has no file %s", last.File)
 }
 
-// backupNotes returns the published checkpoints up to size.
+// backupNotes returns the published checkpoints up to size. Only the last of the files is read: they are many, and nothing is
+// sealed meanwhile.
 func (s *Store) backupNotes(size uint64) (files []BackupFile, err error) {
-	for _, first := range s.published.filesUpTo(size) {
+	firsts := s.published.filesUpTo(size)
+	for i, first := range firsts {
 		f := BackupFile{Name: checkpointsName + "/" + notesName(first)}
-		notes, whole, err := s.published.read(first)
+		if i < len(firsts)-1 {
+			err = s.wholeFile(&f)
+		} else {
+			err = s.lastNotes(&f, first, size)
+		}
 		if err != nil {
 			return nil, err
-		}
-		n := len(notes.sizes)
-		f.Size = int64(whole)
-		for ; n > 0 && notes.sizes[n-1] > size; n-- {
-			f.Size -= int64(len(merkle.AppendRecord(nil, notes.notes[n-1])))
-		}
-		if n == notesPerFile {
-			if err := s.wholeFile(&f); err != nil {
-				return nil, err
-			}
 		}
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// lastNotes fills in the file of checkpoints that has the one of size.
+func (s *Store) lastNotes(f *BackupFile, first, size uint64) error {
+	notes, whole, err := s.published.read(first)
+	if err != nil {
+		return err
+	}
+	n := len(notes.sizes)
+	f.Size = int64(whole)
+	for ; n > 0 && notes.sizes[n-1] > size; n-- {
+		f.Size -= int64(len(merkle.AppendRecord(nil, notes.notes[n-1])))
+	}
+	if n == notesPerFile {
+		return s.wholeFile(f)
+	}
+	return nil
 }
 
 // until returns the keys that a tree of that size names.

@@ -43,7 +43,7 @@ Without --from the directory is one that is there already, of a stopped server, 
 signing key is lost, when it is older than what others hold, or when a restore was interrupted behind the copying.
 
 Exit 0: done. 1: not done. 2: misused. 3: the backup is damaged, or it is not what was signed.`,
-		Example: `  countersign restore --from /backup/countersign --data /var/lib/countersign --keys /safe/keys --key trail.vkey
+		Example: `  countersign restore --from /backup/countersign --data /var/lib/countersign --keys /safe/countersign-keys --key trail.vkey
   countersign restore --from /backup/countersign --data /var/lib/countersign --new-origin log.example.com/trail-2 \
       --key trail.vkey --checkpoint kept-2026-01.txt`,
 		Args: noArgs,

@@ -180,6 +180,26 @@ func (e *estate) goesOn(t *testing.T, dir string, keys ...string) {
 	}
 }
 
+// fetch reads a path as it is.
+func (p *process) fetch(t *testing.T, path string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("x-api-key", bootstrap)
+	resp, err := p.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %d %s %v", path, resp.StatusCode, b, err)
+	}
+	return string(b)
+}
+
 func totalOf(t *testing.T, p *process, id string) (total int) {
 	t.Helper()
 	var page struct{ Total int }
@@ -230,6 +250,25 @@ func TestABackupIsRestoredUnderANewName(t *testing.T) {
 	write(t, second, done.Key+"\n")
 	e.goesOn(t, dir, second)
 
+	// The old checkpoint and a new one are joined by what the server says of the two sizes.
+	p := serve(t, dir)
+	var step struct {
+		From uint64
+		To   uint64
+	}
+	note, proof := filepath.Join(t.TempDir(), "newest"), filepath.Join(t.TempDir(), "proof.json")
+	newest := p.fetch(t, "/checkpoint")
+	size := strings.Split(newest, "\n")[1]
+	answer := p.fetch(t, fmt.Sprintf("/api/v1/consistency?from=%d&to=%s", done.TreeSize, size))
+	if err := json.Unmarshal([]byte(answer), &step); err != nil || step.From != done.TreeSize {
+		t.Fatalf("%v: %s", err, answer)
+	}
+	p.stop(t)
+	write(t, note, newest)
+	write(t, proof, answer)
+	if code, stdout, out := command(t, "verify", "--from", e.early, "--to", note, "--proof", proof, "--key", e.vkeys, "--key", second); code != 0 || !strings.Contains(stdout, "The trail log.example.com/second goes on from log.example.com/trail") {
+		t.Errorf("exit %d: %s", code, out)
+	}
 	_, shown, _ := command(t, "key", "show", "--data", dir)
 	old, err := os.ReadFile(e.vkeys)
 	if err != nil || shown != string(old)+done.Key+"\n" {

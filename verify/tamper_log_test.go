@@ -14,9 +14,24 @@ import (
 	"countersign/wal"
 )
 
-// check checks a directory with the world's keys.
+// check checks a directory with the world's keys. With bounded memory it must find the same, but for what is there twice.
 func (w *world) check(t testing.TB, f files, kept ...merkle.Checkpoint) (*verify.Report, error) {
-	return verify.Data(t.Context(), "d", verify.Options{Keys: w.keys, Kept: kept, FS: f.put(t)})
+	t.Helper()
+	o := verify.Options{Keys: w.keys, Kept: kept, FS: f.put(t)}
+	report, err := verify.Data(t.Context(), "d", o)
+	o.FS, o.Bounded = f.put(t), true
+	bounded, boundedErr := verify.Data(t.Context(), "d", o)
+	if err != nil || boundedErr != nil {
+		if (err == nil) != (boundedErr == nil) {
+			t.Fatalf("%v, and with bounded memory %v", err, boundedErr)
+		}
+		return report, err
+	}
+	want := slices.DeleteFunc(slices.Clone(report.Findings), func(f verify.Finding) bool { return f.Kind == verify.Repeated })
+	if len(bounded.Findings) != len(want) {
+		t.Fatalf("%+v, and with bounded memory %+v", report.Findings, bounded.Findings)
+	}
+	return report, nil
 }
 
 // someKept draws one of the kept checkpoints.

@@ -108,6 +108,9 @@ type Options struct {
 	Progress func(bytes int64)
 	// BytesPerSecond slows Data down, so that it can run beside a server; 0 does not.
 	BytesPerSecond int64
+	// Bounded has Data take no memory for each entry, so it does not see that an event is recorded twice: only who has the
+	// signing key can make that so.
+	Bounded bool
 	// FS is where Data finds the directory; nil is the operating system's.
 	FS durable.FS
 }

@@ -9,33 +9,36 @@ import (
 )
 
 const (
-	// gcPercent trades memory for processor time: a twelfth of what an event costs at full load is saved over Go's 100.
-	gcPercent = 200
+	// busyPercent trades memory for processor time while much is recorded or read: a twelfth of what an event costs is saved
+	// over Go's 100. quietPercent is for when it would save nothing.
+	busyPercent  = 200
+	quietPercent = 50
+	// busyBytes is how much a busy server allocates in a second; restSeconds is how long less, before memory is given back.
+	busyBytes   = 64 << 20
+	restSeconds = 5
 	// memoryLimit is where garbage is collected earlier again. What is in use stays far below it: two parts of entries that wait to
 	// be sealed, caches, and requests, all of them bounded.
 	memoryLimit = 896 << 20
-	// restLook is how often a server looks whether it is idle, restBytes how little it allocates meanwhile if it is.
-	restLook  = 5 * time.Second
-	restBytes = 16 << 20
 )
 
-// tuneMemory sets what the environment (GOGC, GOMEMLIMIT) leaves open, and gives memory back to the system while nothing is
-// going on, until the context ends.
+// tuneMemory sets what the environment (GOGC, GOMEMLIMIT) leaves open, by what is going on, until the context ends.
 func tuneMemory(ctx context.Context) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	go rest(ctx)
+	setPercent := debug.SetGCPercent
+	if os.Getenv("GOGC") != "" {
+		setPercent = func(int) int { return 0 }
+	}
+	go followLoad(ctx, setPercent)
 }
 
-// rest gives free memory back once after each time of work. It ends with the context.
-func rest(ctx context.Context) {
-	tick := time.NewTicker(restLook)
+// followLoad gives memory back to the system after each time of work. It ends with the context.
+func followLoad(ctx context.Context, setPercent func(int) int) {
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	before, released := allocated(), uint64(0)
+	setPercent(busyPercent)
+	before, quiet := allocated(), 0
 	for {
 		select {
 		case <-tick.C:
@@ -43,9 +46,14 @@ func rest(ctx context.Context) {
 			return
 		}
 		now := allocated()
-		if now-before < restBytes && now-released > 2*restBytes {
+		if now-before >= busyBytes {
+			if quiet >= restSeconds {
+				setPercent(busyPercent)
+			}
+			quiet = 0
+		} else if quiet++; quiet == restSeconds {
+			setPercent(quietPercent)
 			debug.FreeOSMemory()
-			released = now
 		}
 		before = now
 	}

@@ -16,7 +16,7 @@ func (s *Store) WaitKept(giveUp func() bool) {
 	for !giveUp() {
 		snap := s.snap.Load()
 		_, due := s.sealDue(snap)
-		if !due && s.indexDue(snap) == 0 && len(dueIndexes(snap)) == 0 && len(dueRuns(snap)) == 0 {
+		if !due && s.indexDue(snap) == 0 && len(dueIndexes(snap, mergeFan)) == 0 && len(dueRuns(snap)) == 0 {
 			return
 		}
 		time.Sleep(time.Millisecond)

@@ -51,8 +51,15 @@ func (s *Store) keep() {
 		snap := s.snap.Load()
 		more, err := s.keepOne(snap)
 		s.unsealable.Store(s.unsealed(err))
+		fan, busy := mergeFan, time.Duration(s.sealEntries)*mergePause-time.Since(s.lastSeal)
+		if busy > 0 {
+			fan = busyFan
+			if more < 0 {
+				more = busy
+			}
+		}
 		if err == nil && merging == nil && rest == nil && !s.hasFailed() {
-			merging = s.startMerge(snap)
+			merging = s.startMerge(snap, fan)
 		}
 		wait := snap.old
 		var retry <-chan time.Time
@@ -120,7 +127,9 @@ func (s *Store) keepOne(snap *snapshot) (more time.Duration, err error) {
 		return -1, nil
 	}
 	if end, due := s.sealDue(snap); due {
-		return 0, s.seal(snap, end)
+		err := s.seal(snap, end)
+		s.lastSeal = time.Now()
+		return 0, err
 	}
 	n := s.indexDue(snap)
 	if n == 0 {

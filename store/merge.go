@@ -12,8 +12,14 @@ import (
 	"countersign/segment"
 )
 
-// mergeFan is how many indexes of about one size become one.
-const mergeFan = 8
+const (
+	// mergeFan is how many indexes of about one size become one. While events come so fast that one seal follows another it is
+	// busyFan: that is less work for each, and more indexes to look into.
+	mergeFan = 8
+	busyFan  = 16
+	// mergePause, for each entry of a seal, is how long after a seal that one counts as followed by another.
+	mergePause = 20 * time.Microsecond
+)
 
 // merged is a file that was made of several: an index or a run of ids. What it was made of is still in use until it is
 // installed.
@@ -35,10 +41,11 @@ func (m merged) discard() {
 	}
 }
 
-// startMerge begins the most useful merge there is and returns where its result will come, nil when there is none to do.
-func (s *Store) startMerge(snap *snapshot) chan merged {
+// startMerge begins the most useful merge there is and returns where its result will come, nil when there is none to do. fan
+// is how many indexes it takes.
+func (s *Store) startMerge(snap *snapshot, fan int) chan merged {
 	var work func() merged
-	if parts := dueIndexes(snap); len(parts) > 0 {
+	if parts := dueIndexes(snap, fan); len(parts) > 0 {
 		work = func() merged {
 			index, err := s.writeIndex(parts, func(out io.Writer) error { return segment.Merge(out, parts) })
 			return merged{index: index, parts: spansOf(parts), err: err}
@@ -75,30 +82,32 @@ func (s *snapshot) filedIndexes() int {
 	return n
 }
 
-func dueIndexes(snap *snapshot) []*segment.Segment {
+func dueIndexes(snap *snapshot, fan int) []*segment.Segment {
 	filed := snap.indexes[:snap.filedIndexes()]
 	counts := make([]uint64, len(filed))
 	for i, x := range filed {
 		counts[i] = x.End() - x.First()
 	}
-	i, j := mergeDue(counts, segment.MaxEntries)
+	i, j := mergeDue(counts, segment.MaxEntries, fan)
 	return filed[i:j]
 }
 
-// mergeDue returns a range of neighbours that are to become one: mergeFan or more, none of them mergeFan times as large as
-// another, not more than most together.
-func mergeDue(counts []uint64, most uint64) (from, to int) {
+// mergeDue returns a range of neighbours that are to become one: fan or more, or mergeFan if no more may be together; none
+// of them mergeFan times as large as another, not more than most together.
+func mergeDue(counts []uint64, most uint64, fan int) (from, to int) {
 	for i := range counts {
 		sum, low, high := uint64(0), counts[i], counts[i]
+		full := false
 		j := i
 		for ; j < len(counts); j++ {
 			l, h := min(low, counts[j]), max(high, counts[j])
-			if sum+counts[j] > most || h >= l*mergeFan {
+			full = sum+counts[j] > most
+			if full || h >= l*mergeFan {
 				break
 			}
 			sum, low, high = sum+counts[j], l, h
 		}
-		if j-i >= mergeFan {
+		if j-i >= fan || full && j-i >= mergeFan {
 			return i, j
 		}
 	}

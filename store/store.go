@@ -169,6 +169,7 @@ type Store struct {
 	sealedState *state        // as of the last seal
 	sealing     atomic.Uint64 // where the last seal that was begun ends
 	indexed     time.Time     // when the last index in memory was begun
+	lastSeal    time.Time     // when the last seal had ended
 	cache       *segment.Cache
 	indexStep   uint64
 	sealEntries uint64

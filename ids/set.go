@@ -40,6 +40,7 @@ func (s Set) FindAll(keys []Key, found func(i int, seq uint64)) error {
 	// The newest first: what is sent again was mostly sent a moment ago.
 	for _, r := range slices.Backward(s.runs) {
 		if err := r.view(func(b []byte) error {
+			r.fetch(b, keys, pending)
 			left := pending[:0]
 			for _, i := range pending {
 				seq, ok, err := r.find(b, &keys[i])

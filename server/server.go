@@ -76,6 +76,9 @@ type Config struct {
 	// CheckEvery is how often the directory is compared with its own checkpoints while it is served; 0 is never.
 	CheckEvery time.Duration
 
+	// TuneMemory sets how garbage is collected in the whole process, by the load; see memory.go.
+	TuneMemory bool
+
 	NoPreallocate bool
 	Version       string       // of the program, for the record of its starts
 	Logger        *slog.Logger // nil discards
@@ -273,11 +276,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 	if err := s.recordStart(requests); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	checked := make(chan struct{})
-	go func() { // ends with s.stopping, waited for below
-		defer close(checked)
-		s.checks()
-	}()
+	var background sync.WaitGroup // ends with s.stopping, waited for below
+	background.Go(s.checks)
+	if s.cfg.TuneMemory {
+		background.Go(s.tuneMemory)
+	}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(l) }() // ends with l, waited for below
 	if _, err := fmt.Fprintf(stdout, "listening on %s\n", s.URL(l)); err != nil {
@@ -293,7 +296,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, stdout io.Writer) er
 	}
 	s.stop(web, cancel)
 	<-served
-	<-checked
+	background.Wait()
 	return failed
 }
 

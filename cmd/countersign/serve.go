@@ -52,9 +52,8 @@ ASCII characters) that is the token, and nothing is shown.`,
 		if err != nil {
 			return err
 		}
-		cfg.Logger = log
+		cfg.Logger, cfg.TuneMemory = log, true
 		cfg.BootstrapToken = os.Getenv("COUNTERSIGN_BOOTSTRAP_TOKEN")
-		tuneMemory(cmd.Context())
 		return server.Run(cmd.Context(), cfg, cmd.OutOrStdout())
 	}
 	return cmd

@@ -3,21 +3,21 @@ package segment
 import (
 	"container/list"
 	"sync"
-
-	"countersign/bitmap"
+	"time"
 )
 
-// Cache keeps sets of rows that took some work to find, for any number of segments, the last used ones up to a number
-// of bytes. A segment never changes, so nothing in it is ever out of date. A nil Cache keeps nothing.
+// Cache keeps sets of rows and orders of them that took some work to find, for any number of segments, the last used
+// ones up to a number of bytes. A segment never changes, so nothing in it is ever out of date. A nil Cache keeps nothing.
 type Cache struct {
 	mu      sync.Mutex // guards what follows; held for look-ups only
 	most    int
+	after   time.Duration
 	used    int
 	entries map[cacheKey]*list.Element
 	recent  list.List // of *cached, the last used one first
 }
 
-// cacheKey names a set: kind says what of, text which.
+// cacheKey names what is kept: kind says what it is, text of which rows.
 type cacheKey struct {
 	segment *Segment
 	kind    byte
@@ -25,39 +25,49 @@ type cacheKey struct {
 }
 
 const (
-	ofFilter   = iota // the rows that match the filter in canonical text
-	ofRecorded        // the rows whose places are below the number
+	ofFilter   = iota // bitmap.Set: the rows that match the filter in canonical text
+	ofRecorded        // bitmap.Set: the rows whose places are below the number
+	ofOrder           // partRuns: the matches in the order that orderName names
+	ofCode            // bitmap.Set: the matches of such an order that have the code
 )
+
+// kept must not change.
+type kept interface{ MemoryBytes() int }
 
 type cached struct {
 	key   cacheKey
-	set   bitmap.Set
+	kept  kept
 	bytes int
 }
 
-// NewCache returns a cache for sets of that many bytes together.
+// NewCache returns a cache for that many bytes.
 func NewCache(bytes int) *Cache {
-	return &Cache{most: bytes, entries: map[cacheKey]*list.Element{}}
+	const after = 200 * time.Microsecond // less is found again as quickly
+	return &Cache{most: bytes, after: after, entries: map[cacheKey]*list.Element{}}
 }
 
-func (c *Cache) find(k cacheKey) (bitmap.Set, bool) {
+// find returns what is kept under a key, or nil.
+func (c *Cache) find(k cacheKey) kept {
 	if c == nil {
-		return bitmap.Set{}, false
+		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[k]
 	if !ok {
-		return bitmap.Set{}, false
+		return nil
 	}
 	c.recent.MoveToFront(e)
-	return e.Value.(*cached).set, true
+	return e.Value.(*cached).kept
 }
 
-func (c *Cache) keep(k cacheKey, s bitmap.Set) {
-	const entryBytes = 200 // about what an entry takes beside the set and the text
-	size := s.MemoryBytes() + len(k.text) + entryBytes
-	if c == nil || size > c.most/4 {
+func (c *Cache) keep(k cacheKey, v kept) {
+	const entryBytes = 200 // about what an entry takes beside what is kept and the text
+	if c == nil {
+		return
+	}
+	size := v.MemoryBytes() + len(k.text) + entryBytes
+	if size > c.most/4 {
 		return
 	}
 	c.mu.Lock()
@@ -65,7 +75,7 @@ func (c *Cache) keep(k cacheKey, s bitmap.Set) {
 	if _, known := c.entries[k]; known {
 		return
 	}
-	c.entries[k] = c.recent.PushFront(&cached{k, s, size})
+	c.entries[k] = c.recent.PushFront(&cached{k, v, size})
 	for c.used += size; c.used > c.most; {
 		c.remove(c.recent.Back())
 	}
@@ -77,7 +87,14 @@ func (c *Cache) remove(e *list.Element) {
 	c.used -= old.bytes
 }
 
-// drop forgets the sets of a segment.
+// keepSince keeps what was looked for since the given time, if that took long.
+func (c *Cache) keepSince(start time.Time, k cacheKey, v kept) {
+	if c != nil && time.Since(start) >= c.after {
+		c.keep(k, v)
+	}
+}
+
+// drop forgets what is kept of a segment.
 func (c *Cache) drop(s *Segment) {
 	if c == nil {
 		return

@@ -105,7 +105,7 @@ func (s *Segment) evalPlan(p *plan) answer {
 		a := answer{}
 		if s.cost(m.filter) == byBitmaps && composite(m.filter) {
 			key := cacheKey{s, ofFilter, m.text}
-			rows, known := s.cache.find(key)
+			rows, known := s.cache.find(key).(bitmap.Set)
 			if known {
 				a = exactly(rows)
 			} else if a = s.eval(m.filter, s.all()); a.yes.Len() == a.maybe.Len() {

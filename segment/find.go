@@ -14,6 +14,8 @@ import (
 type matches struct {
 	ctx   context.Context
 	view  *View
+	plan  *plan
+	size  uint64         // of the trail that was searched
 	parts []part         // of the segments
 	open  []*event.Entry // in the order of seq
 	total int
@@ -31,7 +33,7 @@ type part struct {
 
 // find returns the matches of a plan among the first size entries.
 func (v *View) find(ctx context.Context, p *plan, size uint64) (*matches, error) {
-	m := &matches{ctx: ctx, view: v}
+	m := &matches{ctx: ctx, view: v, plan: p, size: size}
 	sealed := v.Segments
 	for len(sealed) > 0 && sealed[len(sealed)-1].first >= size {
 		sealed = sealed[:len(sealed)-1]
@@ -91,7 +93,7 @@ func (s *Segment) recordedBefore(place uint32) bitmap.Set {
 		return s.between(0, place)
 	}
 	key := cacheKey{s, ofRecorded, strconv.Itoa(int(place))}
-	rows, known := s.cache.find(key)
+	rows, known := s.cache.find(key).(bitmap.Set)
 	if !known {
 		rows = s.between(0, place)
 		s.cache.keep(key, rows)
@@ -99,16 +101,13 @@ func (s *Segment) recordedBefore(place uint32) bitmap.Set {
 	return rows
 }
 
-// keepAfter is what finding rows must have taken for them to be kept: less is found again as quickly.
-const keepAfter = 200 * time.Microsecond
-
 // matching returns the rows that match a plan.
 func (s *Segment) matching(ctx context.Context, p *plan, bodies Bodies) (bitmap.Set, error) {
 	if p.filter == nil {
 		return s.all(), nil
 	}
 	key := cacheKey{s, ofFilter, p.text}
-	if rows, known := s.cache.find(key); known {
+	if rows, known := s.cache.find(key).(bitmap.Set); known {
 		return rows, nil
 	}
 	start := time.Now()
@@ -121,8 +120,6 @@ func (s *Segment) matching(ctx context.Context, p *plan, bodies Bodies) (bitmap.
 		}
 		rows = rows.Or(decided)
 	}
-	if time.Since(start) > keepAfter {
-		s.cache.keep(key, rows)
-	}
+	s.cache.keepSince(start, key, rows)
 	return rows, nil
 }

@@ -11,8 +11,8 @@ import (
 // keyed is a run of which the matches with one key can be had.
 type keyed interface {
 	run
-	// owner is the number of the part that the matches are of; that of open entries comes after all parts.
-	owner() int
+	// owner is the segment that the matches are of, nil for open entries.
+	owner() *Segment
 	// resolve finds the matches of pieces.
 	resolve(pieces []*piece)
 }
@@ -28,8 +28,21 @@ type piece struct {
 // group is the matches that have one key, in the order of their owners.
 type group []piece
 
+// compareOwners puts segments in the order of the trail, and open entries after them.
+func compareOwners(a, b *Segment) int {
+	switch {
+	case a == b:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return cmp.Compare(a.first, b.first)
+}
+
 // byKey returns the seqs of n matches from a rank on, in the order of their keys and then of seq.
-func (m *matches) byKey(runs []keyed, from, n int) []uint64 {
+func byKey(runs []keyed, from, n int) []uint64 {
 	all := make([]run, len(runs))
 	for i, r := range runs {
 		all[i] = r
@@ -40,7 +53,7 @@ func (m *matches) byKey(runs []keyed, from, n int) []uint64 {
 	resolve(runs, groups)
 	out := make([]uint64, 0, n)
 	for _, g := range groups {
-		out, skip = m.appendGroup(out, runs, g, skip, n)
+		out, skip = appendGroup(out, runs, g, skip, n)
 	}
 	return out
 }
@@ -63,7 +76,7 @@ func collect(runs []keyed, at []span, n int) (groups []group) {
 				n -= s.to - s.from
 			}
 		}
-		slices.SortStableFunc(g, func(a, b piece) int { return cmp.Compare(runs[a.run].owner(), runs[b.run].owner()) })
+		slices.SortStableFunc(g, func(a, b piece) int { return compareOwners(runs[a.run].owner(), runs[b.run].owner()) })
 		groups = append(groups, g)
 		least := -1
 		for i, r := range runs {
@@ -107,7 +120,7 @@ func resolve(runs []keyed, groups []group) {
 
 // appendGroup appends the seqs of a group in ascending order, after skipping some, until out has n. It returns how many
 // are still to be skipped.
-func (m *matches) appendGroup(out []uint64, runs []keyed, g group, skip, n int) ([]uint64, int) {
+func appendGroup(out []uint64, runs []keyed, g group, skip, n int) ([]uint64, int) {
 	for len(g) > 0 && len(out) < n {
 		owner, size := runs[g[0].run].owner(), 0
 		var rows bitmap.Set
@@ -122,8 +135,8 @@ func (m *matches) appendGroup(out []uint64, runs []keyed, g group, skip, n int) 
 		if passed == size {
 			continue
 		}
-		if owner < len(m.parts) {
-			p := &part{Segment: m.parts[owner].Segment, matching: rows, n: size}
+		if owner != nil {
+			p := &part{Segment: owner, matching: rows, n: size}
 			out = p.appendSeqs(out, passed, n-len(out))
 			continue
 		}

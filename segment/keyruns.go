@@ -1,8 +1,13 @@
 package segment
 
 import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"slices"
 	"sort"
+	"strconv"
+	"time"
 
 	"countersign/bitmap"
 	"countersign/event"
@@ -12,38 +17,97 @@ import (
 // runs returns the matches as runs in the order of what o orders by. known is false when the columns do not have the
 // keys of all of them.
 func (m *matches) runs(o query.Sort) (runs []keyed, known bool, err error) {
-	for i := range m.parts {
-		p := &m.parts[i]
-		var of []keyed
-		known := true
+	const fewMatches = 1 << 15
+	workers := len(m.parts)
+	if m.total < fewMatches {
+		workers = 1
+	}
+	order := query.PrintSort(query.Sort{Field: o.Field, Classes: o.Classes, Cases: o.Cases})
+	found, errs := make([]partRuns, len(m.parts)), make([]error, len(m.parts))
+	segments := make([]*Segment, len(m.parts))
+	for i, p := range m.parts {
+		segments[i] = p.Segment
+	}
+	parallel(segments, 0, len(m.parts), workers, func(i int) {
+		found[i], errs[i] = m.keptRuns(&m.parts[i], o, order)
+	})
+	for i, of := range found {
 		switch {
-		case len(o.Classes) > 0:
-			of, err = m.classRuns(p, i, o.Classes)
-		case len(o.Cases) > 0:
-			of, known, err = m.caseRuns(p, i, o.Cases)
-		default:
-			of, known = p.fieldRuns(i, o.Field, p.matching)
+		case errors.Is(errs[i], errUnknownKeys):
+			return nil, false, nil
+		case errs[i] != nil:
+			return nil, false, errs[i]
 		}
-		if err != nil || !known {
-			return nil, false, err
+		for _, r := range of {
+			runs = append(runs, r)
 		}
-		runs = append(runs, of...)
 	}
 	if len(m.open) > 0 {
-		runs = append(runs, newOpenRun(m.open, o, len(m.parts)))
+		runs = append(runs, newOpenRun(m.open, o))
 	}
 	return runs, true, nil
 }
 
-// ranked is a run over the matches of a part, some of which share a key. Number j is the matches from starts[j] up to
+// errUnknownKeys says that the columns do not have the keys of all matches.
+var errUnknownKeys = errors.New("keys that only bodies have")
+
+// partRuns is the matches of one part.
+type partRuns []partRun
+
+type partRun interface {
+	keyed
+	kept
+}
+
+// MemoryBytes returns about how much memory the runs take.
+func (rs partRuns) MemoryBytes() (n int) {
+	for _, r := range rs {
+		n += r.MemoryBytes()
+	}
+	return n
+}
+
+// keptRuns returns the runs of a part, made before or now: a loop over pages makes them once.
+func (m *matches) keptRuns(p *part, o query.Sort, order string) (partRuns, error) {
+	k := cacheKey{p.Segment, ofOrder, orderName(m.plan.text, order, min(m.size, p.End())-p.first)}
+	if of, ok := p.cache.find(k).(partRuns); ok {
+		return of, nil
+	}
+	start := time.Now()
+	of, err := m.partRuns(p, o, k.text)
+	if err != nil {
+		return nil, err
+	}
+	p.cache.keepSince(start, k, of)
+	return of, nil
+}
+
+// orderName names an order of the matches of a filter among the first entries of a segment. It is short however long
+// those are.
+func orderName(filter, order string, entries uint64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %q", entries, filter, order))
+	return string(sum[:])
+}
+
+func (m *matches) partRuns(p *part, o query.Sort, name string) (partRuns, error) {
+	switch {
+	case len(o.Classes) > 0:
+		return m.classRuns(p, o.Classes)
+	case len(o.Cases) > 0:
+		return m.caseRuns(p, o.Cases, name)
+	}
+	return p.fieldRuns(o.Field, p.matching, name)
+}
+
+// ranked is a run over matches of a segment, some of which share a key. Number j is the matches from starts[j] up to
 // starts[j+1].
 type ranked struct {
-	number int // of the part
+	of     *Segment
 	starts []uint32
 }
 
-func (l *ranked) owner() int { return l.number }
-func (l *ranked) len() int   { return int(l.starts[len(l.starts)-1]) }
+func (l *ranked) owner() *Segment { return l.of }
+func (l *ranked) len() int        { return int(l.starts[len(l.starts)-1]) }
 
 // at returns the number of the key of match i.
 func (l *ranked) at(i int) int {
@@ -89,16 +153,33 @@ func (r *fixedRun) resolve(pieces []*piece) {
 	}
 }
 
+func (r *fixedRun) MemoryBytes() (n int) {
+	const keyBytes = 64 // with its set and its start
+	for i, k := range r.keys {
+		n += keyBytes + len(k.text.Value) + r.sets[i].MemoryBytes()
+	}
+	return n
+}
+
 // runsOf returns the run unless it is empty.
-func (r *fixedRun) runsOf() []keyed {
+func (r *fixedRun) runsOf() partRuns {
 	if len(r.keys) == 0 {
 		return nil
 	}
-	return []keyed{r}
+	return partRuns{r}
 }
 
-func (m *matches) classRuns(p *part, number int, classes []query.Filter) ([]keyed, error) {
-	r := &fixedRun{ranked: ranked{number: number}}
+func newFixedRun(s *Segment) *fixedRun { return &fixedRun{ranked: ranked{of: s}} }
+
+// absentRuns returns the run of rows without a key.
+func absentRuns(s *Segment, rows bitmap.Set) partRuns {
+	r := newFixedRun(s)
+	r.add(key{}, rows)
+	return r.runsOf()
+}
+
+func (m *matches) classRuns(p *part, classes []query.Filter) (partRuns, error) {
+	r := newFixedRun(p.Segment)
 	rest := p.matching
 	for i, c := range classes {
 		rows, err := m.among(p, c, rest)
@@ -127,65 +208,68 @@ func (m *matches) among(p *part, f query.Filter, rows bitmap.Set) (bitmap.Set, e
 	return a.yes.Or(decided), err
 }
 
-func (m *matches) caseRuns(p *part, number int, cases []query.Case) (runs []keyed, known bool, err error) {
-	absent := &fixedRun{ranked: ranked{number: number}}
+func (m *matches) caseRuns(p *part, cases []query.Case, name string) (runs partRuns, err error) {
 	rest := p.matching
-	for _, c := range cases {
+	for i, c := range cases {
 		rows, err := m.among(p, c.When, rest)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		rest = rest.AndNot(rows)
-		of, known := p.fieldRuns(number, c.Field, rows)
 		if c.Field == "" {
-			fixed := &fixedRun{ranked: ranked{number: number}}
+			fixed := newFixedRun(p.Segment)
 			fixed.add(key{text: event.TextOf(c.Value)}, rows)
-			of, known = fixed.runsOf(), true
+			runs = append(runs, fixed.runsOf()...)
+			continue
 		}
-		if !known {
-			return nil, false, nil
+		of, err := p.fieldRuns(c.Field, rows, name+strconv.Itoa(i))
+		if err != nil {
+			return nil, err
 		}
 		runs = append(runs, of...)
 	}
-	absent.add(key{}, rest)
-	return append(runs, absent.runsOf()...), true, nil
+	return append(runs, absentRuns(p.Segment, rest)...), nil
 }
 
-// fieldRuns returns those of the matches that are given in the order of a text field.
-func (p *part) fieldRuns(number int, f query.Field, rows bitmap.Set) (runs []keyed, known bool) {
+// fieldRuns returns those of the matches that are given, which have a name, in the order of a text field.
+func (p *part) fieldRuns(f query.Field, rows bitmap.Set, name string) (partRuns, error) {
 	if rows.Empty() {
-		return nil, true
+		return nil, nil
 	}
 	c := p.columns[f]
 	if c == nil || f.Kind() != query.TextKind {
 		_, attribute := f.Attribute()
 		if attribute && p.Segment.set(p.unsure).Meets(rows) {
-			return nil, false
+			return nil, errUnknownKeys
 		}
-		absent := &fixedRun{ranked: ranked{number: number}}
-		absent.add(key{}, rows)
-		return absent.runsOf(), true
+		return absentRuns(p.Segment, rows), nil
 	}
 	if p.Segment.set(c.unsure).Meets(rows) {
-		return nil, false
+		return nil, errUnknownKeys
 	}
 	codes, counts, known := c.counts(rows)
 	if !known {
-		return nil, false
+		return nil, errUnknownKeys
 	}
 	starts := make([]uint32, 1, len(counts)+1)
 	for i, n := range counts {
 		starts = append(starts, starts[i]+n)
 	}
-	return []keyed{&columnRun{ranked: ranked{number: number, starts: starts}, column: c, within: rows, codes: codes}}, true
+	return partRuns{&columnRun{ranked: ranked{of: p.Segment, starts: starts}, column: c, name: name, within: rows, codes: codes}}, nil
 }
 
 // columnRun is matches in the order of the codes of a column.
 type columnRun struct {
 	ranked
 	*column
+	name   string // of the matches, in the cache
 	within bitmap.Set
 	codes  []uint32 // of the keys
+}
+
+func (r *columnRun) MemoryBytes() int {
+	const wordBytes = 4
+	return wordBytes*(len(r.starts)+len(r.codes)) + r.within.MemoryBytes()
 }
 
 func (r *columnRun) key(i int) key { return key{text: r.column.key(r.codes[r.at(i)])} }
@@ -207,29 +291,45 @@ func (r *columnRun) around(k key, lo, hi int) (before, through int) {
 	return r.span(j, found && used)
 }
 
+// fewKeys is how many keys of a page have their matches kept for the next page, or the same one.
+const fewKeys = 64
+
 func (r *columnRun) resolve(pieces []*piece) {
 	var wanted codes
 	place := make(map[uint32]int, len(pieces))
 	for i, p := range pieces {
 		code := r.codes[r.at(p.at.from)]
-		if r.form == dense || r.form == sparse && code != absentCode {
-			place[code] = i
-			wanted = wanted.add(code, code+1)
+		if r.form == bitmaps || r.form == unindexed || r.form == sparse && code == absentCode {
+			p.rows = r.rowsWith(code, r.within)
 			continue
 		}
-		p.rows = r.rowsWith(code, r.within)
+		if rows, ok := r.seg.cache.find(r.named(code)).(bitmap.Set); ok {
+			p.rows = rows
+			continue
+		}
+		place[code] = i
+		wanted = wanted.add(code, code+1)
 	}
 	if len(wanted) == 0 {
 		return
 	}
+	start := time.Now()
 	found := make([][]uint32, len(pieces))
 	r.each(r.scan(wanted, r.within), func(row, code uint32) {
 		i := place[code]
 		found[i] = append(found[i], row)
 	})
-	for _, i := range place {
+	for code, i := range place {
 		pieces[i].rows = bitmap.Of(found[i]...)
+		if len(place) <= fewKeys {
+			r.seg.cache.keepSince(start, r.named(code), pieces[i].rows)
+		}
 	}
+}
+
+// named is where the matches with a code are in the cache.
+func (r *columnRun) named(code uint32) cacheKey {
+	return cacheKey{r.seg, ofCode, r.name + " " + strconv.Itoa(int(code))}
 }
 
 // rowsWith returns those of the rows that have a code, absent or not.
@@ -306,14 +406,13 @@ func (c *column) countMany(rows bitmap.Set) (used, counts []uint32) {
 
 // openRun is open entries in the order of their keys, and then of seq.
 type openRun struct {
-	number  int
 	entries []*event.Entry
 	keys    []key
 }
 
-func newOpenRun(open []*event.Entry, o query.Sort, number int) *openRun {
+func newOpenRun(open []*event.Entry, o query.Sort) *openRun {
 	of := keyOf(o)
-	r := &openRun{number: number, entries: slices.Clone(open)}
+	r := &openRun{entries: slices.Clone(open)}
 	keys := make(map[*event.Entry]key, len(open))
 	for _, e := range open {
 		keys[e] = of(e)
@@ -326,9 +425,9 @@ func newOpenRun(open []*event.Entry, o query.Sort, number int) *openRun {
 	return r
 }
 
-func (r *openRun) owner() int    { return r.number }
-func (r *openRun) len() int      { return len(r.keys) }
-func (r *openRun) key(i int) key { return r.keys[i] }
+func (r *openRun) owner() *Segment { return nil }
+func (r *openRun) len() int        { return len(r.keys) }
+func (r *openRun) key(i int) key   { return r.keys[i] }
 
 func (r *openRun) around(k key, lo, hi int) (before, through int) {
 	before = lo + sort.Search(hi-lo, func(i int) bool { return compareKeys(r.keys[lo+i], k) >= 0 })

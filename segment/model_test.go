@@ -215,20 +215,16 @@ func checkQueries(t *testing.T, r *rand.Rand, v *segment.View, all trail, n int)
 	t.Helper()
 	for range n {
 		q := question(r, all)
-		size := all.end()
-		if q.AsOf != nil {
-			size = *q.AsOf
-		}
-		name := fmt.Sprintf("%s by %s at %d", query.Print(q.Filter), query.PrintSort(q.Sort), size)
-		want := all.oracle(q.Filter, q.Sort, size)
-		total, page, err := v.Search(t.Context(), q, size)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		from := min(int(q.Offset), len(want))
-		to := min(from+q.Limit, len(want))
-		if total != uint64(len(want)) || !slices.Equal(page, want[from:to].seqs()) {
-			t.Fatalf("%s:\n%d matches, want %d\nfrom %d: %v\nwant %v", name, total, len(want), from, page, want[from:to].seqs())
+		size, want := checkSearch(t, v, all, q)
+		if r.IntN(3) == 0 { // what is kept of an order must be of that order, at that size
+			again := q
+			again.Offset = r.Uint64N(uint64(len(want)) + 2)
+			checkSearch(t, v, all, again)
+			asOf := r.Uint64N(all.end() + 1)
+			again.AsOf = &asOf
+			checkSearch(t, v, all, again)
+			again.Sort.Desc = !q.Sort.Desc
+			checkSearch(t, v, all, again)
 		}
 		switch r.IntN(12) {
 		case 0:
@@ -239,6 +235,27 @@ func checkQueries(t *testing.T, r *rand.Rand, v *segment.View, all trail, n int)
 			checkHistogram(t, r, v, q, size, want)
 		}
 	}
+}
+
+// checkSearch holds one answer to the oracle's, and returns the size it is at and all that matches.
+func checkSearch(t *testing.T, v *segment.View, all trail, q query.Query) (size uint64, want trail) {
+	t.Helper()
+	size = all.end()
+	if q.AsOf != nil {
+		size = *q.AsOf
+	}
+	name := fmt.Sprintf("%s by %s at %d", query.Print(q.Filter), query.PrintSort(q.Sort), size)
+	want = all.oracle(q.Filter, q.Sort, size)
+	total, page, err := v.Search(t.Context(), q, size)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	from := min(int(q.Offset), len(want))
+	to := min(from+q.Limit, len(want))
+	if total != uint64(len(want)) || !slices.Equal(page, want[from:to].seqs()) {
+		t.Fatalf("%s:\n%d matches, want %d\nfrom %d: %v\nwant %v", name, total, len(want), from, page, want[from:to].seqs())
+	}
+	return size, want
 }
 
 func checkEach(t *testing.T, r *rand.Rand, v *segment.View, q query.Query, size uint64, want trail) {

@@ -15,6 +15,9 @@ func TestAnswersAgreeWithTheOracle(t *testing.T) {
 			for range times(t, 4) {
 				all := trail(nil).extend(r, 2000+r.IntN(2000), odd)
 				cache := segment.NewCache(1 << (10 + r.IntN(12)))
+				if r.IntN(2) == 0 {
+					cache.KeepAll()
+				}
 				v := &segment.View{Open: all, End: all.end(), Bodies: all.bodies}
 				for from := 0; from < len(all) && r.IntN(8) > 0; {
 					to := min(len(all), from+1+r.IntN(1500))
@@ -39,6 +42,7 @@ func TestLargeSegmentsAgreeWithTheOracle(t *testing.T) {
 	for range times(t, 1) {
 		all := trail(nil).extend(r, 160_000, inTime())
 		cache := segment.NewCache(1 << 24)
+		cache.KeepAll()
 		v := &segment.View{Open: all, End: all.end(), Bodies: all.bodies}
 		for _, n := range []int{70_000, 1000, 80_000} {
 			from := 0

@@ -130,5 +130,5 @@ func (m *matches) order(o query.Sort) (func(from, n int) ([]uint64, error), erro
 	case !known:
 		return m.byBody(o), nil
 	}
-	return func(from, n int) ([]uint64, error) { return m.byKey(runs, from, n), nil }, nil
+	return func(from, n int) ([]uint64, error) { return byKey(runs, from, n), nil }, nil
 }

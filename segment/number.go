@@ -60,8 +60,7 @@ type numbering struct {
 	rule   rule
 	rows   int
 	codes  []uint32 // while it is made: the number plus one, or tooLong
-	number map[string]uint32
-	values []string
+	values distinct
 	bytes  int
 	hashes []uint64 // hash and row, of values that are in no dictionary
 	has    int
@@ -72,7 +71,7 @@ const tooLong = 1<<32 - 1
 
 func newNumbering(f query.Field, rows int) *numbering {
 	r := ruleOf(f)
-	return &numbering{field: f, rule: r, rows: rows, codes: make([]uint32, rows), number: map[string]uint32{}, full: r.rowBytes == 0}
+	return &numbering{field: f, rule: r, rows: rows, codes: make([]uint32, rows), full: r.rowBytes == 0}
 }
 
 func (n *numbering) add(row int, v event.Text) {
@@ -85,11 +84,8 @@ func (n *numbering) add(row int, v event.Text) {
 		n.hash(row, v.Value)
 		return
 	}
-	i, known := n.number[v.Value]
-	if !known {
-		i = uint32(len(n.values))
-		n.number[v.Value] = i
-		n.values = append(n.values, v.Value)
+	i, added := n.values.add(v.Value)
+	if added {
 		if n.bytes += entryBytes(v.Value); n.bytes > n.rule.bytes(n.rows) {
 			n.give(row)
 			n.codes[row] = tooLong
@@ -113,11 +109,11 @@ func (n *numbering) give(before int) {
 	n.full = true
 	for row, code := range n.codes[:before] {
 		if code != absentCode && code != tooLong {
-			n.hash(row, n.values[code-1])
+			n.hash(row, n.values.texts[code-1])
 			n.codes[row] = tooLong
 		}
 	}
-	n.values, n.number = nil, nil
+	n.values = distinct{}
 }
 
 func (n *numbering) hash(row int, v string) {
@@ -133,8 +129,9 @@ func (n *numbering) finish() *columnData {
 		value  string
 		number uint32
 	}
-	sorted := make([]numbered, len(n.values))
-	for i, v := range n.values {
+	values := n.values.texts
+	sorted := make([]numbered, len(values))
+	for i, v := range values {
 		sorted[i] = numbered{foldedPrefix(v), v, uint32(i)}
 	}
 	slices.SortFunc(sorted, func(a, b numbered) int {
@@ -145,7 +142,7 @@ func (n *numbering) finish() *columnData {
 	})
 	code := make([]uint32, len(sorted))
 	for i, v := range sorted {
-		n.values[i], code[v.number] = v.value, uint32(i)+1
+		values[i], code[v.number] = v.value, uint32(i)+1
 	}
 	unknown := uint32(len(sorted)) + 1
 	for row, c := range n.codes {
@@ -160,7 +157,7 @@ func (n *numbering) finish() *columnData {
 	slices.Sort(n.hashes)
 	return &columnData{
 		field: n.field, codes: n.codes, has: n.has, count: len(sorted),
-		values: slices.Values(n.values), hashed: len(n.hashes), hashes: slices.Values(n.hashes),
+		values: slices.Values(values), hashed: len(n.hashes), hashes: slices.Values(n.hashes),
 	}
 }
 

@@ -311,6 +311,16 @@ func survive(t *testing.T, fs *crashfs.FS, l *ledger, when string) {
 	}
 }
 
+// soon waits for what background work brings about.
+func soon(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for it %s", what)
+		}
+	}
+}
+
 func TestFullDiskRefusesReadsOnAndRecovers(t *testing.T) {
 	r := rand.New(rand.NewPCG(storetest.Seed(t), 0))
 	fs := crashfs.New()
@@ -329,28 +339,30 @@ func TestFullDiskRefusesReadsOnAndRecovers(t *testing.T) {
 		}
 		return es
 	}
-	var full *problem.Error
-	for range 20 {
-		_, err := s.Append(t.Context(), big(), "writer-1")
-		if err != nil {
-			full, _ = err.(*problem.Error)
-			break
+	untilRefused := func() {
+		t.Helper()
+		var full *problem.Error
+		for range 20 {
+			if _, err := s.Append(t.Context(), big(), "writer-1"); err != nil {
+				full, _ = err.(*problem.Error)
+				break
+			}
+		}
+		if full == nil || full.Kind != problem.Unavailable || full.RetryAfter == 0 {
+			t.Fatalf("a full disk answered %#v", full)
 		}
 	}
-	if full == nil || full.Kind != problem.Unavailable || full.RetryAfter == 0 {
-		t.Fatalf("a full disk answered %#v", full)
-	}
+	untilRefused()
+	// What is sealed gives its log back, which may be room enough to go on. From here on nothing is.
+	fs.SetSpace(0)
+	untilRefused()
 	size := s.Size()
 	if p, err := s.Search(t.Context(), query.Query{Limit: 5}); err != nil || p.Total != size {
 		t.Fatalf("reads on a full disk: total %d of %d, %v", p.Total, size, err)
 	}
-	if s.Ready() == nil {
-		t.Fatal("a full disk is said to be ready")
-	}
+	soon(t, "not to be ready on a full disk", func() bool { return s.Ready() != nil })
 	fs.SetSpace(-1)
-	if err := s.Ready(); err != nil {
-		t.Fatalf("not ready although there is space again: %v", err)
-	}
+	soon(t, "to be ready when there is space again", func() bool { return s.Ready() == nil })
 	if !l.append(s, big()) || s.Size() != size+200 {
 		t.Fatalf("size %d after %d and 200 more", s.Size(), size)
 	}

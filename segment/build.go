@@ -12,7 +12,7 @@ import (
 )
 
 // Build writes the segment over entries, which follow each other in the order of seq. It needs memory beside them: for
-// each a few dozen bytes.
+// each some 200 bytes.
 func Build(to io.Writer, entries []*event.Entry) error {
 	if len(entries) == 0 || len(entries) > MaxEntries {
 		return fmt.Errorf("build index of %d entries: must be 1 to %d", len(entries), MaxEntries)
@@ -27,11 +27,7 @@ func Build(to io.Writer, entries []*event.Entry) error {
 	b.w.write(appendHeader(nil))
 	b.makeRows()
 	b.writeOrder()
-	for _, f := range query.Fields() {
-		if f.Kind() == query.TextKind {
-			b.addColumn(f, query.TextOf(f))
-		}
-	}
+	b.writeColumns()
 	b.writeAttributes()
 	b.writeChains()
 	if err := b.w.finish(b.directory.finish()); err != nil {
@@ -94,16 +90,31 @@ func (w *writer) integers(count int, at func(i int) int64) integers {
 	return out
 }
 
-// addColumn writes the column of a field, unless no row has it.
-func (b *builder) addColumn(f query.Field, of func(*event.Entry) event.Text) {
-	n := newNumbering(f, b.rows)
-	for row, e := range b.rowed {
-		n.add(row, of(e))
+// writeColumns writes the columns of the fields that a row has.
+func (b *builder) writeColumns() {
+	const together = 256 // rows that stay in the processor's cache while all their fields are read
+	var ns []*numbering
+	var of []func(*event.Entry) event.Text
+	for _, f := range query.Fields() {
+		if f.Kind() == query.TextKind {
+			ns, of = append(ns, newNumbering(f, b.rows)), append(of, query.TextOf(f))
+		}
 	}
-	b.addNumbered(n)
+	for from := 0; from < b.rows; from += together {
+		for i, n := range ns {
+			for row := from; row < min(from+together, b.rows); row++ {
+				n.add(row, of[i](b.rowed[row]))
+			}
+		}
+	}
+	for i, n := range ns {
+		b.writeColumn(n)
+		ns[i] = nil // done with
+	}
 }
 
-func (b *builder) addNumbered(n *numbering) {
+// writeColumn writes the column that is numbered, unless no row has it.
+func (b *builder) writeColumn(n *numbering) {
 	c := n.finish()
 	if n.field == query.AccountID {
 		b.accounts = c.codes
@@ -116,27 +127,34 @@ func (b *builder) addNumbered(n *numbering) {
 
 // writeAttributes gives the most frequent attributes a column.
 func (b *builder) writeAttributes() {
-	rows := map[string][]uint32{}
+	var names distinct
+	var rows [][]uint32 // by number of the name
 	for row, e := range b.rowed {
 		for i := range e.Attributes {
-			rows[e.Attributes[i].Name] = append(rows[e.Attributes[i].Name], uint32(row))
+			n, added := names.add(e.Attributes[i].Name)
+			if added {
+				rows = append(rows, nil)
+			}
+			rows[n] = append(rows[n], uint32(row))
 		}
 	}
 	counts := make(map[string]int, len(rows))
-	for name, in := range rows {
-		counts[name] = len(in)
+	for i, name := range names.texts {
+		counts[name] = len(rows[i])
 	}
 	named, rest := chooseAttributes(counts)
 	for _, name := range named {
 		n := newNumbering(query.AttributeField(name), b.rows)
-		for _, row := range rows[name] {
+		i, _ := names.add(name)
+		for _, row := range rows[i] {
 			n.add(int(row), b.rowed[row].Attribute(name))
 		}
-		b.addNumbered(n)
+		b.writeColumn(n)
 	}
 	unsure := make([]bitmap.Set, 0, len(rest))
 	for _, name := range rest {
-		unsure = append(unsure, bitmap.Of(rows[name]...))
+		i, _ := names.add(name)
+		unsure = append(unsure, bitmap.Of(rows[i]...))
 	}
 	b.unsure.ref = b.w.set(bitmap.Union(unsure...))
 }

@@ -42,7 +42,7 @@ type cached struct {
 
 // NewCache returns a cache for that many bytes.
 func NewCache(bytes int) *Cache {
-	const after = 200 * time.Microsecond // less is found again as quickly
+	const after = 50 * time.Microsecond // less is found again as quickly
 	return &Cache{most: bytes, after: after, entries: map[cacheKey]*list.Element{}}
 }
 

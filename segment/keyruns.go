@@ -17,7 +17,7 @@ import (
 // runs returns the matches as runs in the order of what o orders by. known is false when the columns do not have the
 // keys of all of them.
 func (m *matches) runs(o query.Sort) (runs []keyed, known bool, err error) {
-	const fewMatches = 1 << 15
+	const fewMatches = 1 << 12
 	workers := len(m.parts)
 	if m.total < fewMatches {
 		workers = 1

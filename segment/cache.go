@@ -13,7 +13,7 @@ type Cache struct {
 	most    int
 	after   time.Duration
 	used    int
-	entries map[cacheKey]*list.Element
+	entries map[*Segment]map[cacheKey]*list.Element
 	recent  list.List // of *cached, the last used one first
 }
 
@@ -43,7 +43,7 @@ type cached struct {
 // NewCache returns a cache for that many bytes.
 func NewCache(bytes int) *Cache {
 	const after = 50 * time.Microsecond // less is found again as quickly
-	return &Cache{most: bytes, after: after, entries: map[cacheKey]*list.Element{}}
+	return &Cache{most: bytes, after: after, entries: map[*Segment]map[cacheKey]*list.Element{}}
 }
 
 // find returns what is kept under a key, or nil.
@@ -53,7 +53,7 @@ func (c *Cache) find(k cacheKey) kept {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.entries[k]
+	e, ok := c.entries[k.segment][k]
 	if !ok {
 		return nil
 	}
@@ -72,10 +72,15 @@ func (c *Cache) keep(k cacheKey, v kept) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.entries[k]; known {
+	of := c.entries[k.segment]
+	if of == nil {
+		of = map[cacheKey]*list.Element{}
+		c.entries[k.segment] = of
+	}
+	if _, known := of[k]; known {
 		return
 	}
-	c.entries[k] = c.recent.PushFront(&cached{k, v, size})
+	of[k] = c.recent.PushFront(&cached{k, v, size})
 	for c.used += size; c.used > c.most; {
 		c.remove(c.recent.Back())
 	}
@@ -83,8 +88,11 @@ func (c *Cache) keep(k cacheKey, v kept) {
 
 func (c *Cache) remove(e *list.Element) {
 	old := c.recent.Remove(e).(*cached)
-	delete(c.entries, old.key)
 	c.used -= old.bytes
+	of := c.entries[old.key.segment]
+	if delete(of, old.key); len(of) == 0 {
+		delete(c.entries, old.key.segment)
+	}
 }
 
 // keepSince keeps what was looked for since the given time, if that took long.
@@ -101,9 +109,7 @@ func (c *Cache) drop(s *Segment) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for k, e := range c.entries {
-		if k.segment == s {
-			c.remove(e)
-		}
+	for _, e := range c.entries[s] {
+		c.remove(e)
 	}
 }

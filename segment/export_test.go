@@ -56,3 +56,11 @@ func SetSample(entries, bytes int) (undo func()) {
 
 // KeepAll makes the cache keep what took no time to find, too.
 func (c *Cache) KeepAll() { c.after = 0 }
+
+// Held returns how many things the cache keeps, and about how many bytes they take.
+func (c *Cache) Held() (n, bytes int) {
+	for _, of := range c.entries {
+		n += len(of)
+	}
+	return n, c.used
+}

@@ -311,6 +311,38 @@ func survive(t *testing.T, fs *crashfs.FS, l *ledger, when string) {
 	}
 }
 
+// Nothing is recorded before a first start has come through. However often it ends early, the directory can be started.
+func TestFirstStartsThatEndEarlyLeaveADirectoryThatStarts(t *testing.T) {
+	r := rand.New(rand.NewPCG(storetest.Seed(t), 0))
+	start := func(fs *crashfs.FS, f crashfs.Fault) {
+		f.Call += fs.Calls()
+		fs.SetFault(f)
+		d, err := store.ClaimOn(fs, "/data")
+		if err != nil {
+			return
+		}
+		_, _ = d.GenerateKey("") // may fail, or be there
+		_ = d.Release()
+	}
+	whole := crashfs.New()
+	start(whole, crashfs.Fault{})
+	for first := range whole.Calls() {
+		for second := range whole.Calls() {
+			fs := crashfs.New()
+			start(fs, crashfs.Fault{Call: 1 + first, Mode: crashfs.Mode(r.IntN(3)), Sticky: true})
+			fs.Kill()
+			start(fs, crashfs.Fault{Call: 1 + second, Mode: crashfs.Mode(r.IntN(3))})
+			s, err := openOn(fs.Crash(r.Uint64()))
+			if err != nil {
+				t.Fatalf("after failures at calls %d and %d: %v", 1+first, 1+second, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // soon waits for what background work brings about.
 func soon(t *testing.T, what string, so func() bool) {
 	t.Helper()

@@ -146,7 +146,12 @@ func writeManifest(f durable.FS, dir string, m manifest) error {
 // refused: it is somebody else's, or a data directory that lost its manifest, and both need a person.
 func initialise(f durable.FS, dir string) (manifest, error) {
 	m, err := readManifest(f, dir)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil && m.Origin == "":
+		// Whoever wrote it may have ended at the sync, and its name be in the page cache alone. What is now put beside it
+		// could then outlive it, and the directory would be refused for ever. Once a trail is opened, each start writes it.
+		return m, writeManifest(f, dir, m)
+	case err == nil || !errors.Is(err, fs.ErrNotExist):
 		return m, err
 	}
 	names, err := f.ReadDir(dir)

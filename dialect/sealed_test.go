@@ -76,6 +76,16 @@ func (s *slice) Each(_ context.Context, q query.Query, fn func(*event.Entry) err
 	return p, nil
 }
 
+func (s *slice) Texts(ctx context.Context, q query.Query, visit func(string)) (store.Page, error) {
+	of := q.Sort.CompileText()
+	return s.Each(ctx, q, func(e *event.Entry) error {
+		if v := of(e); v.Present {
+			visit(v.Value)
+		}
+		return nil
+	})
+}
+
 // asked is the same API over both trails, and how a random request of it is made.
 type asked struct {
 	name          string

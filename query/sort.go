@@ -21,17 +21,36 @@ func (s Sort) Compile() func(a, b *event.Entry) int {
 	return func(a, b *event.Entry) int { return cmp.Or(key(a, b), cmp.Compare(a.Seq, b.Seq)) }
 }
 
+// CompileText returns the function that reads the text by which s orders an entry, which is absent in an order by a
+// number.
+func (s Sort) CompileText() func(*event.Entry) event.Text {
+	if of := s.text(); of != nil {
+		return of
+	}
+	return func(*event.Entry) event.Text { return event.Text{} }
+}
+
+// ByText tells whether s orders by a text.
+func (s Sort) ByText() bool { return s.text() != nil }
+
+// text is CompileText, nil for an order by a number.
+func (s Sort) text() func(*event.Entry) event.Text {
+	switch {
+	case len(s.Classes) > 0:
+		return nil
+	case len(s.Cases) > 0:
+		return compileCases(s.Cases)
+	}
+	return TextOf(s.Field)
+}
+
 // compileKey returns the ascending comparison without its tie-break.
 func (s Sort) compileKey() func(a, b *event.Entry) int {
 	if len(s.Classes) > 0 {
 		classes := compileAll(s.Classes)
 		return func(a, b *event.Entry) int { return cmp.Compare(firstMatch(classes, a), firstMatch(classes, b)) }
 	}
-	value := TextOf(s.Field)
-	if len(s.Cases) > 0 {
-		value = compileCases(s.Cases)
-	}
-	if value != nil {
+	if value := s.text(); value != nil {
 		return func(a, b *event.Entry) int { return CompareText(value(a), value(b)) }
 	}
 	if value := NumberOf(s.Field); value != nil {

@@ -15,6 +15,8 @@ type keyed interface {
 	owner() *Segment
 	// resolve finds the matches of pieces.
 	resolve(pieces []*piece)
+	// texts calls visit with the text of each key that has one. It is good until visit returns.
+	texts(visit func(string))
 }
 
 // piece is all matches of one run that have one key: rows of a part or, in the order of seq, open entries.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -233,6 +234,8 @@ func checkQueries(t *testing.T, r *rand.Rand, v *segment.View, all trail, n int)
 			checkValues(t, r, v, q, size, want)
 		case 2:
 			checkHistogram(t, r, v, q, size, want)
+		case 3:
+			checkTexts(t, v, q, size, want)
 		}
 	}
 }
@@ -256,6 +259,21 @@ func checkSearch(t *testing.T, v *segment.View, all trail, q query.Query) (size 
 		t.Fatalf("%s:\n%d matches, want %d\nfrom %d: %v\nwant %v", name, total, len(want), from, page, want[from:to].seqs())
 	}
 	return size, want
+}
+
+func checkTexts(t *testing.T, v *segment.View, q query.Query, size uint64, want trail) {
+	t.Helper()
+	of := q.Sort.CompileText()
+	texts, got := map[string]bool{}, map[string]bool{}
+	for _, e := range want {
+		if v := of(e); v.Present {
+			texts[v.Value] = true
+		}
+	}
+	total, err := v.Texts(t.Context(), q.Filter, q.Sort, size, func(v string) { got[strings.Clone(v)] = true })
+	if err != nil || total != uint64(len(want)) || !maps.Equal(got, texts) {
+		t.Fatalf("texts of %s by %s: %v, of %d matches, want %d\n%v\nwant %v", query.Print(q.Filter), query.PrintSort(q.Sort), err, total, len(want), got, texts)
+	}
 }
 
 func checkEach(t *testing.T, r *rand.Rand, v *segment.View, q query.Query, size uint64, want trail) {

@@ -112,6 +112,20 @@ func (t *trail) Stats(ctx context.Context, q query.Query, b store.Breakdown) (st
 	return stats, err
 }
 
+// Texts calls visit with the texts by which the matches of q are ordered.
+func (t *trail) Texts(ctx context.Context, q query.Query, visit func(string)) (store.Page, error) {
+	a, err := accessOf(ctx)
+	if err != nil {
+		return store.Page{}, err
+	}
+	page, err := t.store.Texts(ctx, q, visit)
+	if err == nil {
+		a.read(q, seen{total: page.Total, counted: true, size: page.TreeSize})
+		a.reads.field = string(q.Sort.Field)
+	}
+	return page, err
+}
+
 // Wait returns when the trail has more than size entries. A request that waits goes on for long, so what it
 // has read is recorded now; of the many times that it wakes up and finds nothing, only the first. The record
 // of its reading is nothing: one who follows it would for ever be woken by having read it.

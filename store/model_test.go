@@ -401,8 +401,10 @@ func (l *trailLife) ask() {
 			q.Filter = storetest.Recent(l.r, entries, q.Filter)
 		}
 		l.model.CheckStats(l.t, l.s, q, b)
-	case n < 80:
+	case n < 78:
 		l.model.CheckEach(l.t, l.s, q)
+	case n < 81:
+		l.model.CheckTexts(l.t, l.s, q)
 	case n < 90:
 		l.page(q)
 	case n < 95:

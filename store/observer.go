@@ -69,7 +69,7 @@ type QueryKind uint8
 const (
 	Searched QueryKind = iota // Search, SearchPinned
 	Streamed                  // Each
-	Stated                    // Stats
+	Stated                    // Stats, Texts
 )
 
 // String names the kind in measurements.

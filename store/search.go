@@ -77,6 +77,24 @@ func (s *Store) Each(ctx context.Context, q query.Query, fn func(*event.Entry) e
 	return p, asked(ctx, err)
 }
 
+// Texts calls visit with the texts by which q.Sort orders the matches of q, whatever its Offset and Limit: with each at least
+// once, in no order, and not where there is none. A text is good until visit returns. The Page has no entries.
+func (s *Store) Texts(ctx context.Context, q query.Query, visit func(string)) (Page, error) {
+	defer s.answered(Stated, time.Now())
+	var p Page
+	err := s.again(func(snap *snapshot) error {
+		size, err := snap.sizeAt(q.AsOf)
+		if err != nil {
+			return err
+		}
+		view := snap.view()
+		p = Page{TreeSize: size}
+		p.Total, err = view.Texts(ctx, q.Filter, q.Sort, size, visit)
+		return err
+	})
+	return p, asked(ctx, err)
+}
+
 // Entry returns the entry with the given seq, a NotFound when there is none. It knows no caller: whoever shows the
 // entry to one restricts a Search instead. One that cannot be read is an error.
 func (s *Store) Entry(seq uint64) (e *event.Entry, err error) {

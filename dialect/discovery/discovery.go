@@ -51,6 +51,9 @@ type Trail interface {
 	// Each calls fn with the matches of q in order until fn returns an error, which it returns. The entry
 	// is shared and must not be changed.
 	Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error)
+	// Texts calls visit with each text by which q.Sort orders the matches of q, at least once, in no order. A text
+	// is good until visit returns.
+	Texts(ctx context.Context, q query.Query, visit func(string)) (store.Page, error)
 	integers
 }
 

@@ -38,9 +38,14 @@ func (f failing) Each(context.Context, query.Query, func(*event.Entry) error) (s
 	return store.Page{}, f.err
 }
 
+func (f failing) Texts(context.Context, query.Query, func(string)) (store.Page, error) {
+	return store.Page{}, f.err
+}
+
 // requests are one of each kind that reads the trail.
 var requests = []struct{ call, body string }{
-	{"list", body("")}, {"filter", body(`,"filterSelected":"userName"`)}, {"filter", body(`,"filterSelected":"dateRange"`)},
+	{"list", body("")}, {"filter", body(`,"filterSelected":"userName"`)}, {"filter", body(`,"filterSelected":"function"`)},
+	{"filter", body(`,"filterSelected":"dateRange"`)},
 }
 
 func TestFailuresBelowAreAnsweredInTheVendorsShape(t *testing.T) {

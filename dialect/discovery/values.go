@@ -13,6 +13,7 @@ import (
 	"countersign/event"
 	"countersign/identity"
 	"countersign/query"
+	"countersign/store"
 )
 
 // heldBytes bounds the values of a column that are held at one time. More of them take another reading of
@@ -25,15 +26,24 @@ const valueBytes = 64
 // column is what filterSelected can name.
 type column struct {
 	name, displayName string
-	shown             func(e *event.Event) string // nil for the range of dates
+	kind              columnKind
 }
 
+// columnKind says where the values of a column come from.
+type columnKind uint8
+
+const (
+	ordered  columnKind = iota // the order by the column, which the trail knows by its indexes
+	composed                   // what each row shows, which is made of several fields
+	ranged                     // the first and the last row
+)
+
 var columns = []column{
-	{"userName", "User", event.DiscoveryUserName},
-	{"dateRange", "Date range", nil},
-	{"function", "Function", event.DiscoveryFunction},
-	{"ipAddress", "IP address", func(e *event.Event) string { return e.Client.IP.Value }},
-	{"divisionName", "Division", func(e *event.Event) string { return e.Division.Name.Value }},
+	{"userName", "User", ordered},
+	{"dateRange", "Date range", ranged},
+	{"function", "Function", composed},
+	{"ipAddress", "IP address", ordered},
+	{"divisionName", "Division", ordered},
 }
 
 // values answers POST /auditlog/filter: what all the matching rows show in one column, each value once. Where
@@ -48,7 +58,7 @@ func (h *Handler) values(w http.ResponseWriter, r *http.Request, c identity.Call
 		return err
 	}
 	out := valueWriter{head: w.Header(), parts: answer.Parts{W: w}, column: columns[i]}
-	if columns[i].shown == nil {
+	if columns[i].kind == ranged {
 		err = h.dates(r.Context(), f, &out)
 	} else {
 		err = h.distinct(r.Context(), f, &out)
@@ -108,8 +118,8 @@ func (h *Handler) distinct(ctx context.Context, f query.Filter, out *valueWriter
 	}
 }
 
-// collect reads through the matches once. Unlike a page it costs what all matches do, so it never takes more
-// than one core, whoever asks. The turn does not last until the caller has taken the answer.
+// collect takes the values of all matches once. Unlike a page it costs what all matches do, or all their values, so it
+// has one turn at a time, whoever asks. The turn does not last until the caller has taken the answer.
 func (h *Handler) collect(ctx context.Context, q query.Query, c column, s *smallest) (size uint64, err error) {
 	select {
 	case h.collecting <- struct{}{}:
@@ -117,12 +127,21 @@ func (h *Handler) collect(ctx context.Context, q query.Query, c column, s *small
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
-	page, err := h.trail.Each(ctx, q, func(e *event.Entry) error {
-		if v := c.shown(&e.Event); v != "" {
+	add := func(v string) {
+		if v != "" {
 			s.add(v)
 		}
-		return nil
-	})
+	}
+	var page store.Page
+	if c.kind == ordered {
+		q.Sort = sortBy(c.name)
+		page, err = h.trail.Texts(ctx, q, add)
+	} else {
+		page, err = h.trail.Each(ctx, q, func(e *event.Entry) error {
+			add(event.DiscoveryFunction(&e.Event))
+			return nil
+		})
+	}
 	return page.TreeSize, err
 }
 

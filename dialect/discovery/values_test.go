@@ -86,14 +86,14 @@ type readings struct {
 	fail      error
 }
 
-func (r *readings) Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error) {
+func (r *readings) Texts(ctx context.Context, q query.Query, visit func(string)) (store.Page, error) {
 	r.mu.Lock()
 	again := len(r.sizes) > 0
 	r.mu.Unlock()
 	if again && r.fail != nil {
 		return store.Page{}, r.fail
 	}
-	p, err := r.Trail.Each(ctx, q, fn)
+	p, err := r.Trail.Texts(ctx, q, visit)
 	r.mu.Lock()
 	r.sizes = append(r.sizes, p.TreeSize)
 	r.mu.Unlock()

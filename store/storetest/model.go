@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -79,6 +81,26 @@ func (m *Model) CheckEach(t testing.TB, s Store, q query.Query) {
 	}
 	got.Total, got.TreeSize = p.Total, p.TreeSize
 	m.CheckPage(t, q, got)
+}
+
+// CheckTexts holds the texts of an order to the model.
+func (m *Model) CheckTexts(t testing.TB, s Store, q query.Query) {
+	t.Helper()
+	q.Offset, q.Limit = 0, len(m.Entries)
+	want := m.Answer(q)
+	of := q.Sort.CompileText()
+	texts := map[string]bool{}
+	for _, e := range want.Entries {
+		if v := of(e); v.Present {
+			texts[v.Value] = true
+		}
+	}
+	got := map[string]bool{}
+	p, err := s.Texts(t.Context(), q, func(v string) { got[strings.Clone(v)] = true })
+	if err != nil || p.Total != want.Total || p.TreeSize != want.TreeSize || !maps.Equal(got, texts) {
+		t.Fatalf("texts of %s: %v, of %d entries at %d, want %d at %d\n%s", describe(q), err, p.Total, p.TreeSize, want.Total, want.TreeSize,
+			gocmp.Diff(texts, got))
+	}
 }
 
 // CheckStats holds numbers to the model. It tells whether they were rightly refused, for a histogram that is too long.

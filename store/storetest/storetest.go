@@ -33,6 +33,7 @@ type Store interface {
 	Search(ctx context.Context, q query.Query) (store.Page, error)
 	SearchPinned(ctx context.Context, token string, q query.Query) (store.Page, error)
 	Each(ctx context.Context, q query.Query, fn func(*event.Entry) error) (store.Page, error)
+	Texts(ctx context.Context, q query.Query, visit func(string)) (store.Page, error)
 	Stats(ctx context.Context, q query.Query, b store.Breakdown) (store.Stats, error)
 	Wait(ctx context.Context, size uint64) error
 	Size() uint64
@@ -57,6 +58,7 @@ func Run(t *testing.T, open Opener) {
 		{"AsOfNeverChanges", testAsOf},
 		{"PinnedPagingMissesAndRepeatsNothing", testPinned},
 		{"EachGivesAllInOrder", testEach},
+		{"TextsAreThoseOfTheMatches", testTexts},
 		{"PartsBySeqAgreeWithTheOracle", testSeqs},
 		{"StatsAgreeWithTheOracle", testStats},
 		{"ReadersFollowTheTrail", testWait},
@@ -378,6 +380,17 @@ func testEach(t *testing.T, open Opener) {
 		return nil
 	}); err != stop || n != 7 {
 		t.Fatalf("stopped with %v after %d", err, n)
+	}
+	closeStore(t, s)
+}
+
+func testTexts(t *testing.T, open Opener) {
+	r := random(t)
+	s := open(t, t.TempDir())
+	mustAppend(t, s, events(r, 1000))
+	m := Model{Entries: all(t, s), Size: s.Size()}
+	for range 100 {
+		m.CheckTexts(t, s, Query(r, m.Entries))
 	}
 	closeStore(t, s)
 }

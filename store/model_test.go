@@ -224,6 +224,9 @@ func (l *trailLife) append(fails bool) {
 	}
 	l.did["events recorded in them"] += rec.Accepted
 	l.catchUp()
+	if rec.Accepted > 0 {
+		clear(l.pending) // written over
+	}
 	if rec.Accepted+rec.Duplicates != len(es) {
 		l.t.Fatalf("%d accepted and %d duplicates of %d", rec.Accepted, rec.Duplicates, len(es))
 	}
@@ -343,8 +346,8 @@ func (l *trailLife) trouble() {
 	}
 	l.fs.SetFault(crashfs.Fault{})
 	l.keeping.failed.Store(false)
+	// What was refused stays pending: until the next write it may be in the log, and a crash would bring it out.
 	l.catchUp()
-	clear(l.pending)
 	if l.s.Ready() != nil {
 		l.crash()
 	}

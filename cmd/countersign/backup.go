@@ -190,7 +190,7 @@ func (b *backingUp) print(w io.Writer, output string) error {
 	if output == "json" {
 		return printJSON(w, out)
 	}
-	_, err := fmt.Fprintf(w, "%d entries of %s are in %s: %d files, %d bytes, of which %d were sent\n",
+	_, err := fmt.Fprintf(w, "%d entries of %s are in %s: %d files of %d bytes; %d bytes were sent\n",
 		out.TreeSize, visible(out.Origin), out.Path, out.Files, out.Bytes, out.SentBytes)
 	return err
 }

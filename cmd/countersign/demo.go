@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -267,6 +268,10 @@ func (d *demo) explain(w io.Writer, base, cert string) error {
 	p.line("%q verify --key countersign.vkey proof.json", program)
 	p.line("# a checkpoint to keep: no token is needed, and nothing up to it can be changed unseen")
 	p.line(`curl -sS%s "$URL/checkpoint"`, ca)
+	p.line("")
+	p.line("# -- Compliance: a report over these days as an evidence pack, and what an auditor does with it")
+	p.line(`%q report run --server "$URL" --token "$KEY"%s --framework pci-dss --from %s --to %s --out pci-dss`, program, strings.Replace(ca, "--cacert", "--ca", 1), from, to)
+	p.line("%q verify --key countersign.vkey pci-dss/evidence.zip", program)
 	p.line("")
 	return p.err
 }

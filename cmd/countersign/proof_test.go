@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestTheDemosProofIsVerified pastes the lines of the demo that fetch a proof and check it, and then checks one that
-// somebody has laid hands on.
+// TestTheDemosProofIsVerified pastes the lines of the demo that fetch a proof and a report and check them, and then checks
+// a proof that somebody has laid hands on.
 func TestTheDemosProofIsVerified(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -25,7 +25,7 @@ func TestTheDemosProofIsVerified(t *testing.T) {
 		return string(b), err
 	}
 	for _, line := range lines {
-		if !strings.Contains(line, "countersign.vkey") && !strings.Contains(line, "proof.json") && !strings.Contains(line, "/checkpoint") {
+		if !strings.Contains(line, "countersign.vkey") && !strings.Contains(line, "proof.json") && !strings.Contains(line, "/checkpoint") && !strings.Contains(line, " report run ") {
 			continue
 		}
 		out, err := shell(line)
@@ -35,7 +35,7 @@ func TestTheDemosProofIsVerified(t *testing.T) {
 		pasted = append(pasted, line+"\n"+out)
 	}
 	all := strings.Join(pasted, "\n")
-	if len(pasted) != 4 || !strings.Contains(all, "demo.example.com/trail") {
+	if len(pasted) != 6 || !strings.Contains(all, "demo.example.com/trail") || !strings.Contains(all, "\nC  The population is complete") {
 		t.Fatalf("pasted %d: %s", len(pasted), all)
 	}
 	name := filepath.Join(dir, "proof.json")

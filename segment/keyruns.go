@@ -3,7 +3,6 @@ package segment
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 	"strconv"
@@ -22,7 +21,7 @@ func (m *matches) runs(o query.Sort) (runs []keyed, known bool, err error) {
 	if m.total < fewMatches {
 		workers = 1
 	}
-	order := query.PrintSort(query.Sort{Field: o.Field, Classes: o.Classes, Cases: o.Cases})
+	order := orderName(m.plan.text, o)
 	found, errs := make([]partRuns, len(m.parts)), make([]error, len(m.parts))
 	segments := make([]*Segment, len(m.parts))
 	for i, p := range m.parts {
@@ -69,7 +68,8 @@ func (rs partRuns) MemoryBytes() (n int) {
 
 // keptRuns returns the runs of a part, made before or now: a loop over pages makes them once.
 func (m *matches) keptRuns(p *part, o query.Sort, order string) (partRuns, error) {
-	k := cacheKey{p.Segment, ofOrder, orderName(m.plan.text, order, min(m.size, p.End())-p.first)}
+	entries := min(m.size, p.End()) - p.first
+	k := cacheKey{p.Segment, ofOrder, order + strconv.FormatUint(entries, 10)}
 	if of, ok := p.cache.find(k).(partRuns); ok {
 		return of, nil
 	}
@@ -82,10 +82,10 @@ func (m *matches) keptRuns(p *part, o query.Sort, order string) (partRuns, error
 	return of, nil
 }
 
-// orderName names an order of the matches of a filter among the first entries of a segment. It is short however long
-// those are.
-func orderName(filter, order string, entries uint64) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %q %q", entries, filter, order))
+// orderName names the ascending form of an order of the matches of a filter. It is short however long those are.
+func orderName(filter string, o query.Sort) string {
+	o.Desc = false
+	sum := sha256.Sum256([]byte(query.PrintSort(o) + "\n" + filter))
 	return string(sum[:])
 }
 
@@ -222,7 +222,7 @@ func (m *matches) caseRuns(p *part, cases []query.Case, name string) (runs partR
 			runs = append(runs, fixed.runsOf()...)
 			continue
 		}
-		of, err := p.fieldRuns(c.Field, rows, name+strconv.Itoa(i))
+		of, err := p.fieldRuns(c.Field, rows, name+" case "+strconv.Itoa(i))
 		if err != nil {
 			return nil, err
 		}
@@ -329,7 +329,7 @@ func (r *columnRun) resolve(pieces []*piece) {
 
 // named is where the matches with a code are in the cache.
 func (r *columnRun) named(code uint32) cacheKey {
-	return cacheKey{r.seg, ofCode, r.name + " " + strconv.Itoa(int(code))}
+	return cacheKey{r.seg, ofCode, r.name + " code " + strconv.Itoa(int(code))}
 }
 
 // rowsWith returns those of the rows that have a code, absent or not.

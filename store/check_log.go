@@ -63,6 +63,9 @@ func (c *check) compareLog(g *grown) (whole bool, err error) {
 		return nil
 	})
 	if damage, ok := errors.AsType[*wal.CorruptError](err); ok {
+		if damage.Ended {
+			c.report.Add(Damage{Part: manifestName, File: manifestName, What: "it says that the log was closed where the log does not end: one of the two is wrong"})
+		}
 		return false, c.note(walName, filepath.Join(walName, filepath.Base(damage.File)), err)
 	}
 	if err != nil {

@@ -88,27 +88,7 @@ func filesOn(t *testing.T, fs *crashfs.FS, dir string) map[string]int64 {
 func TestEveryFlippedByteIsFoundOrHarmless(t *testing.T) {
 	seed := storetest.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 51))
-	fs, l := crashfs.New(), newLedger()
-	s, err := openOn(fs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		l.append(s, batch(r, 190))
-		if _, err := s.RotateKey(t.Context(), 10); err != nil {
-			t.Fatal(err)
-		}
-		l.publish(s)
-	}
-	s.WaitKept(never)
-	all, err := s.Search(t.Context(), query.Query{Limit: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	checkWhole(t, fs, "before any flip")
+	fs, all := smallDirectory(t, r)
 
 	questions := make([]query.Query, 10)
 	for i := range questions {
@@ -161,6 +141,46 @@ func TestEveryFlippedByteIsFoundOrHarmless(t *testing.T) {
 	checkWhole(t, fs, "after all flips")
 	testkit.Counted(t, flips, fmt.Sprintf("bytes of a directory flipped (it has %d to %d)", bytes>>10<<10, (bytes>>10+1)<<10))
 	testkit.Counted(t, found, "flips found")
+}
+
+// smallDirectory makes a directory of a stopped server that has a bit of everything.
+func smallDirectory(t *testing.T, r *rand.Rand) (fs *crashfs.FS, all store.Page) {
+	t.Helper()
+	fs, l := crashfs.New(), newLedger()
+	s, err := openOn(fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		l.append(s, batch(r, 190))
+		if _, err := s.RotateKey(t.Context(), 10); err != nil {
+			t.Fatal(err)
+		}
+		l.publish(s)
+	}
+	s.WaitKept(never)
+	if all, err = s.Search(t.Context(), query.Query{Limit: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	checkWhole(t, fs, "before any flip")
+	return fs, all
+}
+
+// The manifest has no checksum, and what it says may be at odds with another file: then the check names both.
+func TestEachByteOfTheManifestIsFoundInTheManifest(t *testing.T) {
+	r := rand.New(rand.NewPCG(storetest.Seed(t), 52))
+	fs, _ := smallDirectory(t, r)
+	for at := range filesOn(t, fs, "")["manifest"] {
+		for _, bits := range []byte{1, byte(2 + r.IntN(254))} { // a digit becomes a digit, a letter a letter; and anything
+			f := flipped{"manifest", at, bits}
+			f.flip(t, fs)
+			isFound(t, fs, f)
+			f.flip(t, fs)
+		}
+	}
 }
 
 // isFound tells whether a check finds the flip. It must name the file then.

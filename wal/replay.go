@@ -51,7 +51,7 @@ func (r *fileReader) walk(o Options, fn func(Batch) error) (Recovery, error) {
 		return rec, r.corrupt(rec.End.Offset, "the log ends here with seq %d next, but the entries up to seq %d were in it", rec.End.Next, o.From-1)
 	}
 	if o.Clean != nil && rec.End != *o.Clean {
-		return rec, &CorruptError{File: o.Clean.File, Offset: o.Clean.Offset, What: fmt.Sprintf(
+		return rec, &CorruptError{File: o.Clean.File, Offset: o.Clean.Offset, Ended: true, What: fmt.Sprintf(
 			"the log was closed here with seq %d next and checksum %08x, and now ends in %q at byte %d with seq %d next and checksum %08x",
 			o.Clean.Next, o.Clean.Chain, rec.End.File, rec.End.Offset, rec.End.Next, rec.End.Chain)}
 	}

